@@ -1,0 +1,121 @@
+"""The commands about plans."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from orchestrator.cli.options import Ascii, AsJson, Debug, Dir
+from orchestrator.cli.table import HELP
+from orchestrator.commands.session import Place
+
+app = typer.Typer(add_completion=False)
+
+PlanFile = Annotated[
+    Optional[str], typer.Argument(metavar="[PLAN]", help="A plan file; default plan.yaml, else that of the run.")
+]
+
+
+@app.command("validate", help=HELP["validate"])
+def validate(plan: PlanFile = None, dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    from orchestrator.commands import plan as commands
+
+    raise typer.Exit(commands.validate(Place.here(dir, as_json), plan))
+
+
+@app.command("schema", help=HELP["schema"])
+def schema(as_json: AsJson = False, dir: Dir = None, debug: Debug = False) -> None:
+    from orchestrator.commands import plan as commands
+
+    raise typer.Exit(commands.schema())
+
+
+@app.command("estimate", help=HELP["estimate"])
+def estimate(
+    plan: PlanFile = None,
+    jobs: Annotated[
+        Optional[int], typer.Option("--jobs", "-j", metavar="N", min=1, help="Slots to estimate for.")
+    ] = None,
+    slack: Annotated[bool, typer.Option("--slack", help="Show how much each task may be late.")] = False,
+    dir: Dir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.commands import plan as commands
+
+    raise typer.Exit(commands.estimate(Place.here(dir, as_json), plan, jobs=jobs, with_slack=slack))
+
+
+@app.command("graph", help=HELP["graph"])
+def graph(
+    plan: PlanFile = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORM", help="levels, mermaid or dot.")] = "levels",
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="The same as --format mermaid.")] = False,
+    ascii: Ascii = False,
+    dir: Dir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.commands import plan as commands
+
+    chosen = "mermaid" if mermaid else form
+    raise typer.Exit(commands.graph(Place.here(dir, as_json), plan, form=chosen, is_ascii=ascii))
+
+
+@app.command("init", help=HELP["init"])
+def init(
+    plan: PlanFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Keep an old run aside and begin anew.")] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="Accept the programs that the plan starts.")] = False,
+    dir: Dir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.commands import init as commands
+
+    raise typer.Exit(commands.init(Place.here(dir, as_json), plan, is_forced=force, is_trusted=trust))
+
+
+@app.command("add", help=HELP["add"])
+def add(
+    name: Annotated[Optional[str], typer.Argument(metavar="[NAME]", help="The task's name.")] = None,
+    description: Annotated[
+        Optional[str], typer.Option("--description", metavar="TEXT", help="The instruction.")
+    ] = None,
+    id: Annotated[Optional[str], typer.Option("--id", metavar="ID", help="Its id; default the next free one.")] = None,
+    deps: Annotated[
+        Optional[list[str]], typer.Option("--deps", metavar="IDS", help="What it waits for; commas or repeated.")
+    ] = None,
+    priority: Annotated[Optional[str], typer.Option("--priority", metavar="P0-P3", help="Default: derived.")] = None,
+    estimate: Annotated[Optional[str], typer.Option("--estimate", metavar="20m", help="Expected duration.")] = None,
+    agent: Annotated[Optional[str], typer.Option("--agent", metavar="Agent-NN", help="Default: a new agent.")] = None,
+    role: Annotated[Optional[str], typer.Option("--role", metavar="ROLE", help="The specialist who does it.")] = None,
+    file: Annotated[
+        Optional[str], typer.Option("--file", metavar="FILE|-", help="YAML with one task, or a list of tasks.")
+    ] = None,
+    dir: Dir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.commands import add as commands
+
+    given = {
+        "id": id,
+        "name": name,
+        "description": description,
+        "priority": priority,
+        "estimate": estimate,
+        "agent": agent,
+        "role": role,
+    }
+    wanted = [part.strip() for item in deps or [] for part in item.split(",") if part.strip()]
+    tasks = commands.tasks_from(given, wanted, file)
+    raise typer.Exit(commands.add(Place.here(dir, as_json), tasks))
+
+
+@app.command("trust", help=HELP["trust"])
+def trust(dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    from orchestrator.commands import init as commands
+
+    raise typer.Exit(commands.trust(Place.here(dir, as_json)))

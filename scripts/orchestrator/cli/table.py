@@ -1,0 +1,50 @@
+"""Every command by name: the group it belongs to, the module that declares it, and one sentence about it."""
+
+from __future__ import annotations
+
+_TABLE: dict[str, dict[str, tuple[str, str]]] = {
+    "plan": {
+        "validate": ("plan", "Check a plan: every problem at once, with line and advice."),
+        "init": ("plan", "Make a run of a plan: master_plan.md and a file for each agent."),
+        "add": ("plan", "Put a task into a plan that is already running."),
+        "estimate": ("plan", "Critical path, stages, duration, tokens and cost of a plan."),
+        "graph": ("plan", "Draw the dependency graph: levels for a terminal, Mermaid or DOT."),
+        "schema": ("plan", "Print the JSON Schema of plan.yaml."),
+        "trust": ("plan", "Accept what the plan may start: verify, commands, hooks, roles."),
+    },
+    "state": {
+        "status": ("state", "Where the run stands, in a few lines."),
+        "list": ("state", "A line for each task."),
+        "next": ("state", "What may start now, as a numbered batch."),
+        "start": ("state", "Begin tasks by hand."),
+        "complete": ("state", "Record the result of a running task."),
+        "fail": ("state", "Record that a running task failed."),
+        "retry": ("state", "Open failed or skipped tasks again."),
+        "skip": ("state", "Leave tasks out on purpose."),
+        "approve": ("state", "Let tasks start that wait for a person."),
+        "log": ("state", "The execution log, or the events as JSON lines."),
+        "repair": ("state", "Rebuild master_plan.md from the journal."),
+    },
+    "run": {
+        "prompt": ("run", "Print the whole prompt of a task."),
+        "context": ("run", "What a worker needs for one task, or add gathered material."),
+        "run": ("run", "Run the plan with worker processes."),
+        "exec": ("run", "Run one attempt of one task to its end."),
+        "pause": ("state", "Start nothing new for now."),
+        "resume": ("state", "End a pause."),
+        "doctor": ("run", "Check what is installed and what is missing for what."),
+    },
+    "aggregate": {
+        "check": ("aggregate", "The result checklist, with advice for each gap."),
+        "merge": ("aggregate", "Merge the results into final_output.md."),
+        "report": ("aggregate", "A report of the run."),
+    },
+    "help": {
+        "demo": ("run", "Run a bundled plan through all four phases."),
+        "skill": ("help", "Where the skill's documents are."),
+    },
+}
+
+GROUPS: dict[str, list[str]] = {group: list(commands) for group, commands in _TABLE.items()}
+COMMANDS: dict[str, str] = {name: entry[0] for commands in _TABLE.values() for name, entry in commands.items()}
+HELP: dict[str, str] = {name: entry[1] for commands in _TABLE.values() for name, entry in commands.items()}

@@ -1,0 +1,91 @@
+"""``add``: tasks put into a plan that is already running, with the checks of ``validate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from orchestrator import files
+from orchestrator.commands.plan import accepted
+from orchestrator.commands.session import Place, Session, answer, open_session
+from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
+from orchestrator.model import Json
+from orchestrator.spec import checked_plan
+from orchestrator.takeover import apply_version
+from orchestrator.workers.hand_over import write_agent_file
+
+
+def tasks_from(given: Mapping[str, str | None], deps: Sequence[str], file: str | None) -> list[dict[str, Json]]:
+    """The tasks that the options of ``add`` describe: one, or those of a YAML file (``-`` for stdin)."""
+    single: dict[str, Json] = {key: value for key, value in given.items() if value is not None}
+    if deps:
+        single["deps"] = list(deps)
+    if file is None:
+        if not single.get("name") and not single.get("description"):
+            raise UsageError("no task was given", "`orchestrate add NAME --description TEXT`, or `--file FILE`")
+        single.setdefault("description", single.get("name"))
+        return [single]
+    if single:
+        raise UsageError("--file and a task on the command line were both given", "give one of them")
+    from orchestrator.yamlfile import read_yaml
+
+    data = sys.stdin.buffer.read() if file == "-" else files.read_bytes_or_none(file)
+    if data is None:
+        raise CannotGoOnError(f"there is no file {file}", "name a YAML file with one task or a list of tasks")
+    document = read_yaml(data)
+    if errors_of(document.problems):
+        raise InvalidInputError(f"{file} cannot be read", "mend the lines named", list(document.problems))
+    value = document.value
+    if isinstance(value, dict) and "tasks" in value:
+        value = value["tasks"]
+    tasks = value if isinstance(value, list) else [value]
+    if not tasks or not all(isinstance(task, dict) for task in tasks):
+        raise InvalidInputError(f"{file} holds no tasks", "write one task, or a list of tasks, as in plan.yaml")
+    return tasks  # type: ignore[return-value]
+
+
+def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
+    """Put tasks into the plan of a run, with the checks of ``validate``; all or none."""
+    from orchestrator.planfile import with_tasks
+
+    session = open_session(place)
+    store = session.store
+    refuse_while_plan_is_refused(session)
+    data = files.read_bytes_or_none(store.paths.plan)
+    if data is None:
+        raise CannotGoOnError("plan.yaml is gone", "put it back from a copy; `add` writes into it")
+    new_data = with_tasks(data.decode("utf-8"), tasks).encode("utf-8")
+    before = set(store.state.tasks)
+    take_new_plan(session, new_data, by="add")
+    new = [task for task in store.state.tasks if task not in before]
+    for task in new:
+        write_agent_file(store.paths, store.state, task)
+    session.show()
+    state = store.state
+    record: Json = {"added": list(new), "agents": {task: state.agents[task] for task in new}}
+    lines = [f"Added {task} ({state.agents[task]}): {state.tasks[task].name}, {state.status(task)}" for task in new]
+    answer(place, record, "\n".join(lines))
+    return ExitCode.DONE
+
+
+def refuse_while_plan_is_refused(session: Session) -> None:
+    """Raise when plan.yaml holds an edit that was not taken over: nothing can be written into it meanwhile."""
+    refused = session.store.refused_plan
+    if refused is not None:
+        raise CannotGoOnError(
+            "plan.yaml holds an edit that is refused, so nothing can be added to it",
+            "mend the lines named, or put the old text back",
+            refused[1],
+        )
+
+
+def take_new_plan(session: Session, data: bytes, by: str) -> None:
+    """Write a new version of plan.yaml and record it; raises with every problem, and then nothing was changed."""
+    store = session.store
+    reading = checked_plan(data)
+    accepted(reading.plan, reading.problems, store.paths.plan)
+    with store.change() as change:
+        refused = apply_version(store, change, reading, files.digest(data), by=by)
+        if refused:
+            raise InvalidInputError("the new tasks are refused", "mend what is named", refused)
+        files.write_whole(store.paths.plan, data)

@@ -1,0 +1,159 @@
+"""Phase 4: ``merge``, the results of all agents as one document."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from orchestrator import files, graph
+from orchestrator.commands.session import Place, Session, answer, open_session, tell
+from orchestrator.disclosure import secrets as secret_values
+from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError
+from orchestrator.events import EventType
+from orchestrator.merge import Gap, Strategy
+from orchestrator.model import Json, Status
+from orchestrator.results import Result, read_result
+from orchestrator.workers.hand_over import exists_in, shown_path
+from orchestrator.workers.integrity import result_fault
+
+
+def merge(
+    place: Place, *, strategy: str | None = None, output: str | None = None, claude: str | None = None,
+    model: str | None = None, limit_chars: int | None = None,
+) -> ExitCode:
+    """Merge what is recorded into ``final_output.md``; 1 when something is missing, and what is named in it."""
+    if strategy is not None and strategy not in list(Strategy):
+        raise UsageError(f"there is no strategy {strategy!r}", "one of " + ", ".join(Strategy))
+    session = open_session(place)
+    results, gaps = collected(session)
+    before = _hashes(session, results)
+    if not results:
+        raise InvalidInputError(
+            "there is no result to merge", "`orchestrate check` lists what is missing and what to do about it"
+        )
+    chosen = _chosen(strategy, results)
+    title = session.store.state.plan.title
+    text = _text(session, chosen, title, results, gaps, claude, model, limit_chars)
+    target = os.path.abspath(output) if output else place.paths.final_output
+    for secret in secret_values(text):
+        tell(f"{os.path.basename(target)}:{secret.line}: warning: this looks like a secret ({secret.kind})")
+    missing = [gap.task for gap in gaps if not gap.is_skipped]
+    with session.store.change() as change:
+        if _hashes(session, results) != before:
+            raise CannotGoOnError("results changed while they were merged", "run `orchestrate merge` again")
+        files.write_whole(target, text)
+        change.record(
+            EventType.MERGED,
+            strategy=str(chosen),
+            file=shown_path(place.paths, "final_output.md") if output is None else target,
+            hash=files.digest(text.encode("utf-8", "replace")),
+            missing=list(missing),
+            results=len(results),
+        )
+    session.show()
+    record: Json = {
+        "file": target,
+        "strategy": str(chosen),
+        "merged": [result.task for result in results],
+        "missing": list(missing),
+        "skipped": [gap.task for gap in gaps if gap.is_skipped],
+    }
+    lines = [f"Merged {len(results)} results ({chosen}): {os.path.relpath(target)}"]
+    lines += [f"Missing: {gap.task} ({gap.agent}): {gap.reason}" for gap in gaps if not gap.is_skipped]
+    answer(place, record, "\n".join(lines))
+    return ExitCode.PROBLEMS if missing else ExitCode.DONE
+
+
+def collected(session: Session) -> tuple[list[Result], list[Gap]]:
+    """The recorded results in dependency order, and the tasks that have none with the reason."""
+    store = session.store
+    state = store.state
+    results: list[Result] = []
+    gaps: list[Gap] = []
+    for task in graph.order(graph.dependencies(state.tasks.values())):
+        spec, record, status = state.tasks[task], state.records[task], state.status(task)
+        agent = state.agents[task]
+        if status is Status.SKIPPED:
+            gaps.append(Gap(task, spec.name, agent, record.reason, is_skipped=True))
+            continue
+        if status is not Status.COMPLETED or not record.result:
+            reason = f"{status}" + (f": {record.reason}" if record.reason else "")
+            gaps.append(Gap(task, spec.name, agent, reason))
+            continue
+        data = files.read_bytes_or_none(store.paths.inside(*record.result.split("/")))
+        fault = result_fault(store, task)
+        if data is None or fault:
+            gaps.append(Gap(task, spec.name, agent, fault or "the result file is missing"))
+            continue
+        results.append(read_result(task, spec.name, agent, data))
+    return results, gaps
+
+
+def _hashes(session: Session, results: list[Result]) -> list[str | None]:
+    """What is recorded of ``results`` now; None for one that is no longer completed."""
+    state = session.store.state
+    return [
+        state.records[result.task].hash if state.status(result.task) is Status.COMPLETED else None for result in results
+    ]
+
+
+def _chosen(strategy: str | None, results: list[Result]) -> Strategy:
+    from orchestrator.merge.structured import chosen_strategy
+
+    return Strategy(strategy) if strategy else chosen_strategy(results)
+
+
+def _text(
+    session: Session,
+    strategy: Strategy,
+    title: str,
+    results: list[Result],
+    gaps: list[Gap],
+    claude: str | None,
+    model: str | None,
+    limit_chars: int | None,
+) -> str:
+    if strategy is Strategy.CONCAT:
+        from orchestrator.merge.concat import concat
+
+        return concat(title, results, gaps)
+    if strategy is Strategy.STRUCTURED:
+        from orchestrator.merge.structured import structured
+
+        return structured(title, results, gaps)
+    return _asked(session, title, results, gaps, claude, model, limit_chars)
+
+
+def _asked(
+    session: Session,
+    title: str,
+    results: list[Result],
+    gaps: list[Gap],
+    claude: str | None,
+    model: str | None,
+    limit_chars: int | None,
+) -> str:
+    """The document that the model makes, in as many rounds as the size of the results takes."""
+    from orchestrator.merge.ai import DEFAULT_LIMIT_CHARS, merging
+    from orchestrator.workers.ask import Question, ask
+
+    paths = session.store.paths
+    program = claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
+    conversation = merging(
+        title,
+        results,
+        gaps,
+        nonce=lambda: secrets.token_hex(8),
+        exists=exists_in(paths.project),
+        limit_chars=limit_chars or DEFAULT_LIMIT_CHARS,
+    )
+    prompts = next(conversation)
+    while True:
+        if len(prompts) > 1:
+            tell(f"merging in {len(prompts)} parts first")
+        answers = [ask(program, paths.project, Question(text, "merge", model=model)).text for text in prompts]
+        try:
+            prompts = conversation.send(answers)
+        except StopIteration as end:
+            text: str = end.value
+            return text

@@ -1,0 +1,129 @@
+"""What a person sees while a run goes on: live lines in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from orchestrator import clock
+from orchestrator.durations import duration_text
+from orchestrator.model import Status
+from orchestrator.render.markdown import one_line
+from orchestrator.render.master_plan import pause_text
+from orchestrator.render.status import task_reason
+from orchestrator.render.summary import agent_line, money_text
+from orchestrator.store import Store
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+NAME_SHOWN = 48
+ROWS_SHOWN = 12
+
+
+class PlainProgress:
+    """A line for each thing that happens, on stderr."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._paused = ""
+
+    def started(self, tasks: list[str]) -> None:
+        """Say which tasks have begun."""
+        state = self._store.state
+        for task in tasks:
+            attempt = state.records[task].attempt
+            again = f" (attempt {attempt})" if attempt > 1 else ""
+            self._say(f"[{state.agents[task]}] {task} Running{again}: {one_line(state.tasks[task].name, NAME_SHOWN)}")
+
+    def ended(self, task: str) -> None:
+        """Say how an attempt of ``task`` ended."""
+        state, record = self._store.state, self._store.state.records[task]
+        status = state.status(task)
+        duration = record.duration_s if record.end is not None else None
+        self._say(agent_line(state.agents[task], task, status, duration, task_reason(state, task)))
+
+    def looked(self) -> None:
+        """Say once that the run is paused."""
+        pause = self._store.state.pause
+        text = pause_text(pause) if pause is not None and pause.holds(clock.now()) else ""
+        if text != self._paused:
+            self._paused = text
+            self._say(text or "Resumed")
+
+    def __enter__(self) -> PlainProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to take down."""
+
+    def _say(self, line: str) -> None:
+        print(f"{clock.local_time(clock.now())} {line}", file=sys.stderr, flush=True)
+
+
+class LiveProgress(PlainProgress):
+    """The same lines above a picture of what is running now, in a terminal."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._live: Live | None = None
+
+    def __enter__(self) -> LiveProgress:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(
+            console=Console(stderr=True), refresh_per_second=4, transient=True, get_renderable=self._picture
+        )
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def _picture(self) -> object:
+        from rich.text import Text
+
+        state, now = self._store.state, clock.now()
+        done = state.count(Status.COMPLETED) + state.count(Status.SKIPPED)
+        width = 30
+        filled = width * done // max(1, len(state.tasks))
+        money = f"  {money_text(state.spent_usd)}" if state.spent_usd else ""
+        lines = [f"{'█' * filled}{'░' * (width - filled)} {state.progress_percent}%  {done}/{len(state.tasks)}{money}"]
+        running = state.with_status(Status.RUNNING)
+        for task in running[:ROWS_SHOWN]:
+            begun = state.records[task].start or now
+            name = one_line(state.tasks[task].name, NAME_SHOWN)
+            lines.append(f"  🔵 {state.agents[task]} {task} {name} {duration_text(max(0.0, now - begun))}")
+        if state.pause is not None and state.pause.holds(now):
+            lines.append(f"  {pause_text(state.pause)}")
+        return Text("\n".join(lines))
+
+    def _say(self, line: str) -> None:
+        if self._live is None:
+            super()._say(line)
+        else:
+            from rich.text import Text
+
+            self._live.console.print(Text(f"{clock.local_time(clock.now())} {line}"))
+
+
+def progress(store: Store) -> PlainProgress:
+    """What suits the terminal, or the file, that stderr is."""
+    return LiveProgress(store) if sys.stderr.isatty() else PlainProgress(store)
+
+
+def agent_lines(store: Store) -> list[str]:
+    """One line for each task with its agent, in the order of the plan: what a run ends with."""
+    state = store.state
+    return [
+        agent_line(
+            state.agents[task],
+            task,
+            state.status(task),
+            state.records[task].duration_s if state.records[task].end is not None else None,
+            task_reason(state, task) if state.status(task) is not Status.COMPLETED else state.records[task].reason,
+        )
+        for task in state.tasks
+    ]

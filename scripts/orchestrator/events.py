@@ -1,0 +1,136 @@
+"""The names of what the journal records, and what each record carries.
+
+One event is one JSON object: ``timestamp``, ``type``, ``orchestration_id``, ``task``, ``attempt``
+and the fields listed here. The table is also the source of the list in templates.md.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from orchestrator.model import Json
+
+Event = dict[str, Json]
+
+
+class EventType(StrEnum):
+    """What happened."""
+
+    ORCHESTRATION_STARTED = "orchestration_started"
+    PLAN_CHANGED = "plan_changed"
+    BATCH_STARTED = "batch_started"
+    TASK_STARTED = "task_started"
+    TASK_PROGRESS = "task_progress"
+    TASK_RENEWED = "task_renewed"
+    TASK_COMPLETED = "task_completed"
+    TASK_FAILED = "task_failed"
+    TASK_RETRYING = "task_retrying"
+    TASK_PUT_BACK = "task_put_back"
+    TASK_SKIPPED = "task_skipped"
+    TASK_REOPENED = "task_reopened"
+    TASK_EDITED = "task_edited"
+    EDIT_PUT_BACK = "edit_put_back"
+    APPROVED = "approved"
+    TRUSTED = "trusted"
+    WORKER_LOST = "worker_lost"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    BATCH_COMPLETED = "batch_completed"
+    MERGED = "merged"
+    REPAIRED = "repaired"
+    NOTE = "note"
+    ORCHESTRATION_COMPLETED = "orchestration_completed"
+    ORCHESTRATION_BLOCKED = "orchestration_blocked"
+
+
+EVENT_FIELDS: dict[EventType, dict[str, str]] = {
+    EventType.ORCHESTRATION_STARTED: {
+        "title": "of the plan",
+        "subtasks": "how many tasks",
+        "agents": "how many agents",
+    },
+    EventType.PLAN_CHANGED: {
+        "payload": "file under store/ with what changed",
+        "source": "digest of plan.yaml",
+        "added": "how many tasks are new",
+        "changed": "how many tasks have other fields",
+        "by": "init, add, decompose or edit",
+    },
+    EventType.BATCH_STARTED: {"batch": "stage number, from 1", "tasks": "ids that start it", "agents": "their agents"},
+    EventType.TASK_STARTED: {
+        "agent": "agent id",
+        "batch": "stage number",
+        "executor": "claude, rehearse, command or hand",
+        "by": "run, exec, feed or hand",
+        "session_id": "of the claude process",
+        "supervisor": "[host, pid, start time] of the process that judges the attempt",
+        "reserved_usd": "money set aside for it",
+        "lease_until": "by hand: unix seconds",
+    },
+    EventType.TASK_PROGRESS: {"step": "what was done"},
+    EventType.TASK_RENEWED: {"lease_until": "unix seconds"},
+    EventType.TASK_COMPLETED: {
+        "agent": "agent id",
+        "result": "file under results/",
+        "hash": "digest of that file",
+        "cost_usd": "of the attempt",
+        "tokens": "of the attempt",
+        "duration_s": "of the attempt",
+        "reason": "what needs attention",
+        "steps": "what was done, in order",
+        "summary": "what came out",
+        "batch": "stage number",
+    },
+    EventType.TASK_FAILED: {
+        "reason": "why",
+        "kind": "class of the failure",
+        "strategy": "the on_failure that decided",
+        "blocks": "[task, agent] of those that wait for it",
+        "cost_usd": "of the attempt",
+        "tokens": "of the attempt",
+        "duration_s": "of the attempt",
+    },
+    EventType.TASK_RETRYING: {
+        "retry_count": "retries so far, this one included",
+        "retry_reason": "why the attempt failed",
+        "retry_modifications": "what the next attempt does otherwise",
+        "due": "unix seconds of the next attempt",
+        "failures": "failures in this series of attempts",
+        "fallback": "whether the alternative is tried from now on",
+        "kind": "class of the failure",
+        "cost_usd": "of the attempt",
+        "tokens": "of the attempt",
+        "duration_s": "of the attempt",
+    },
+    EventType.TASK_PUT_BACK: {
+        "reason": "why",
+        "kind": "what ended the attempt",
+        "session_id": "of a claude session that can be resumed",
+        "cost_usd": "of the attempt",
+        "tokens": "of the attempt",
+        "duration_s": "of the attempt",
+    },
+    EventType.TASK_SKIPPED: {"reason": "why"},
+    EventType.TASK_REOPENED: {"reason": "why", "was": "the status before"},
+    EventType.TASK_EDITED: {"fields": "the new values", "by": "table or command"},
+    EventType.EDIT_PUT_BACK: {"cell": "column", "reason": "why"},
+    EventType.APPROVED: {"by": "who", "note": "their words"},
+    EventType.TRUSTED: {"hash": "digest of what may start programs"},
+    EventType.WORKER_LOST: {"reason": "how it was found", "pid": "of the worker"},
+    EventType.PAUSED: {"kind": "limit, hand, quiet, login, money or budget", "reason": "why", "until": "unix seconds"},
+    EventType.RESUMED: {"reason": "why", "kind": "of the pause that ends"},
+    EventType.BATCH_COMPLETED: {"batch": "stage number", "duration_s": "since the batch started"},
+    EventType.MERGED: {
+        "strategy": "concat, structured or ai",
+        "file": "final output",
+        "missing": "tasks without result",
+    },
+    EventType.REPAIRED: {"kept": "where the damaged file is"},
+    EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},
+    EventType.ORCHESTRATION_COMPLETED: {"duration_s": "since the first start"},
+    EventType.ORCHESTRATION_BLOCKED: {
+        "blocking_task": "the failed task",
+        "failure_reason": "why it failed",
+        "escalation": "what a person can do",
+    },
+}

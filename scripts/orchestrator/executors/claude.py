@@ -1,0 +1,84 @@
+"""The headless ``claude`` CLI: always a streaming output format, the prompt from a file, judged by its own object."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+
+from orchestrator import files
+from orchestrator.executors.claude_argv import claude_arguments, worker_environment
+from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program
+from orchestrator.executors.outcome import Outcome, judge_claude
+from orchestrator.executors.stream import read_stream
+from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, Task
+from orchestrator.processes import start_worker
+
+
+class ClaudeExecution:
+    """Runs ``program``; ``folder`` is that of the run, which workers may read and not write."""
+
+    def __init__(self, program: str, folder: str) -> None:
+        self._program = program
+        self._folder = os.path.realpath(folder)
+        self.check_environment = worker_environment(os.environ)
+
+    def prepare(self) -> None:
+        """The program must be there before the first task is begun."""
+        self._program = require_program(
+            self._program, "install Claude Code, or name the program with --claude PATH; `orchestrate doctor` checks it"
+        )
+
+    def start(self, job: Job) -> ProcessHandle:
+        """Start ``claude -p`` in the project."""
+        arguments = claude_arguments(
+            job.task,
+            session_id=job.session_id,
+            resume=job.resumes,
+            budget_usd=job.budget_usd,
+            deny=[self._folder],
+            readable=[] if _is_inside(self._folder, job.project) else [self._folder],
+        )
+        return ProcessHandle(
+            start_worker(
+                [self._program, *arguments],
+                cwd=job.project,
+                env=self.check_environment,
+                stdin_path=job.prompt,
+                stdout_path=job.output,
+                stderr_path=job.errors,
+                mark=job.mark,
+                pass_fds=(job.lock.fileno(),),
+            )
+        )
+
+    def outcome(self, job: Job, exit_code: int, cause: Cause | None, now: float) -> Outcome:
+        """Judge by the success rule, and name what was written where nothing may be."""
+        stream = read_stream(files.read_bytes_or_none(job.output) or b"")
+        errors = (files.read_bytes_or_none(job.errors) or b"").decode("utf-8", "replace")
+        return judge_claude(
+            stream,
+            exit_code,
+            errors,
+            timed_out=str(cause) if cause is not None and cause.is_timeout else None,
+            schema_given=job.task.result_schema is not None,
+            now=datetime.fromtimestamp(now, UTC).astimezone(),
+            interrupted=cause is not None and not cause.is_timeout,
+            closed=[self._folder],
+        )
+
+    def new_session_id(self) -> str | None:
+        """Sessions are named by UUID."""
+        return str(uuid.uuid4())
+
+    def can_resume(self, session_id: str | None) -> bool:
+        """A session that was put back goes on where it stopped."""
+        return session_id is not None
+
+    def idle_timeout_s(self, task: Task) -> float | None:
+        """Longer than the longest silent tool call, which takes ten minutes."""
+        return task.idle_timeout_s if task.idle_timeout_s is not None else DEFAULT_IDLE_TIMEOUT_S
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return os.path.commonpath([path, os.path.realpath(folder)]) == os.path.realpath(folder)

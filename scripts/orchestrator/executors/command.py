@@ -1,0 +1,63 @@
+"""Any other agent CLI: the prompt on stdin, the result on stdout, success is exit 0 with output that is not blank."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from orchestrator import files
+from orchestrator.executors.claude_argv import worker_environment
+from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program
+from orchestrator.executors.outcome import Outcome, judge_command
+from orchestrator.model import Task
+from orchestrator.processes import start_worker
+
+
+class CommandExecution:
+    """Runs ``argv``, which was split into words and meets no shell."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = list(argv)
+        self.check_environment = worker_environment(os.environ)
+
+    def prepare(self) -> None:
+        """The command must be a program that can be found."""
+        require_program(self._argv[0], "give --command, or run.command in the plan, a program that is installed")
+
+    def start(self, job: Job) -> ProcessHandle:
+        """Start the command in the project."""
+        return ProcessHandle(
+            start_worker(
+                self._argv,
+                cwd=job.project,
+                env=self.check_environment,
+                stdin_path=job.prompt,
+                stdout_path=job.output,
+                stderr_path=job.errors,
+                mark=job.mark,
+                pass_fds=(job.lock.fileno(),),
+            )
+        )
+
+    def outcome(self, job: Job, exit_code: int, cause: Cause | None, now: float) -> Outcome:
+        """Judge by exit code and output."""
+        output = files.read_bytes_or_none(job.output) or b""
+        errors = files.read_bytes_or_none(job.errors) or b""
+        interrupted = cause is not None and not cause.is_timeout
+        return judge_command(exit_code, output, errors, timed_out=_timeout(cause), interrupted=interrupted)
+
+    def new_session_id(self) -> str | None:
+        """A command knows no sessions."""
+        return None
+
+    def can_resume(self, session_id: str | None) -> bool:
+        """A command knows no sessions."""
+        return False
+
+    def idle_timeout_s(self, task: Task) -> float | None:
+        """Only when the plan says one: a command may be silent until its end."""
+        return task.idle_timeout_s
+
+
+def _timeout(cause: Cause | None) -> str | None:
+    return str(cause) if cause is not None and cause.is_timeout else None

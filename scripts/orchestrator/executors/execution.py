@@ -1,0 +1,143 @@
+"""What an executor is: it starts the worker of an attempt, and says what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from orchestrator.errors import CannotGoOnError
+from orchestrator.executors.outcome import Outcome
+from orchestrator.locks import FileLock
+from orchestrator.model import Task
+from orchestrator.processes import Worker
+
+
+class Cause(StrEnum):
+    """Why we ended a worker ourselves."""
+
+    TIMEOUT = "timeout"
+    IDLE_TIMEOUT = "idle_timeout"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+    SUPERSEDED = "superseded"
+
+    @property
+    def is_timeout(self) -> bool:
+        """Whether the attempt took too long, and so failed."""
+        return self in (Cause.TIMEOUT, Cause.IDLE_TIMEOUT)
+
+    @property
+    def words(self) -> str:
+        """The cause for a person."""
+        return {
+            Cause.TIMEOUT: "the timeout was over",
+            Cause.IDLE_TIMEOUT: "it was silent for too long",
+            Cause.INTERRUPTED: "the run was interrupted",
+            Cause.STOPPED: "the run was stopped by another task's failure",
+            Cause.SUPERSEDED: "the state was changed meanwhile",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt as an executor gets it. Paths are absolute; ``lock`` is held and goes to the worker too."""
+
+    task: Task
+    number: int
+    project: str
+    folder: str
+    prompt: str
+    output: str
+    errors: str
+    mark: str
+    lock: FileLock
+    session_id: str | None = None
+    resumes: bool = False
+    budget_usd: float | None = None
+    changes_before: dict[str, tuple[int, int] | None] | None = None
+
+
+class Handle(Protocol):
+    """A worker under way."""
+
+    pid: int | None
+    started: float | None
+    group: int
+
+    def wait(self) -> int:
+        """Sleep until the worker ends: its exit code, or minus the signal that killed it."""
+        ...
+
+    def end(self, grace_s: float) -> None:
+        """End it and all it has started; ``wait`` then returns."""
+        ...
+
+    def clear(self) -> None:
+        """End what it left behind after its own end."""
+        ...
+
+
+class Execution(Protocol):
+    """One way to run tasks."""
+
+    check_environment: Mapping[str, str]
+
+    def prepare(self) -> None:
+        """Look before the first task whether the program is there at all. Raises ``CannotGoOnError``."""
+        ...
+
+    def start(self, job: Job) -> Handle:
+        """Start the worker. Raises ``CannotGoOnError`` when it cannot be started at all."""
+        ...
+
+    def outcome(self, job: Job, exit_code: int, cause: Cause | None, now: float) -> Outcome:
+        """What became of the attempt; ``now`` is in unix seconds."""
+        ...
+
+    def new_session_id(self) -> str | None:
+        """An id for the session of the next attempt, where the program knows sessions."""
+        ...
+
+    def can_resume(self, session_id: str | None) -> bool:
+        """Whether an attempt can go on in the session of one that was put back."""
+        ...
+
+    def idle_timeout_s(self, task: Task) -> float | None:
+        """After how many seconds of silence a worker is ended; None: never."""
+        ...
+
+
+class ProcessHandle:
+    """A worker that is a process of the operating system."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.pid: int | None = worker.pid
+        self.started: float | None = worker.started
+        self.group = worker.group
+
+    def wait(self) -> int:
+        """Sleep until the process ends."""
+        code = self._worker.wait()
+        return -1 if code is None else code
+
+    def end(self, grace_s: float) -> None:
+        """End the process, its group and whatever carries its mark."""
+        from orchestrator.processes import end_worker
+
+        end_worker(self._worker.pid, self._worker.group, self._worker.mark, grace_s, started=self._worker.started)
+
+    def clear(self) -> None:
+        """Nothing is left to do for a worker that ended by itself: what it started ends with its own sessions."""
+
+
+def require_program(program: str, advice: str) -> str:
+    """Where ``program`` is; raises ``CannotGoOnError`` when it cannot be found or run."""
+    from shutil import which
+
+    found = which(program)
+    if found is None:
+        raise CannotGoOnError(f"the program {program!r} was not found", advice)
+    return found

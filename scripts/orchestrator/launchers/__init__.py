@@ -1,0 +1,1 @@
+"""What starts the tasks of a plan: the built-in runner, and the feeder of the generated scripts."""

@@ -1,0 +1,179 @@
+"""Where a run stands: as the JSON that others rely on, and as a few lines that fit a terminal or a context."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from orchestrator import clock
+from orchestrator.document import STATUS_CELLS
+from orchestrator.durations import duration_text
+from orchestrator.model import Json, RunState, Status
+from orchestrator.render.markdown import one_line
+from orchestrator.render.master_plan import pause_text
+from orchestrator.render.summary import money_text, tokens_text
+from orchestrator.state import State
+
+IDS_SHOWN = 12
+LINES_SHOWN = 8
+WORKER_LOST = "worker lost"
+
+_ORDER = (
+    Status.RUNNING,
+    Status.RETRYING,
+    Status.FAILED,
+    Status.BLOCKED,
+    Status.PENDING,
+    Status.WAITING,
+    Status.SKIPPED,
+    Status.COMPLETED,
+)
+_WITH_REASON = frozenset({Status.RUNNING, Status.RETRYING, Status.FAILED})
+
+
+def status_record(state: State, now: float, lost: Collection[str] = ()) -> dict[str, Json]:
+    """What ``status --json`` prints; ``lost`` are the running tasks whose worker is gone."""
+    return {"run": run_record(state, now), "tasks": [task_record(state, task, now, lost) for task in state.tasks]}
+
+
+def run_record(state: State, now: float) -> dict[str, Json]:
+    """The run as a whole."""
+    pause = state.pause if state.is_paused(now) else None
+    return {
+        "id": state.id,
+        "title": state.plan.title,
+        "state": str(state.run_state(now)),
+        "merged": state.merged,
+        "progress_percent": state.progress_percent,
+        "current_stage": state.current_stage,
+        "stages": state.stages,
+        "counts": {str(status): count for status, count in state.counts.items()},
+        "cost_usd": round(state.spent_usd, 6),
+        "tokens": state.tokens,
+        "budget_usd": state.plan.budget_usd,
+        "paused_until": clock.iso_offset(pause.until) if pause and pause.until is not None else None,
+        "reason": run_reason(state, now) or None,
+    }
+
+
+def task_record(state: State, task: str, now: float, lost: Collection[str] = ()) -> dict[str, Json]:
+    """One task of the run."""
+    spec, record = state.tasks[task], state.records[task]
+    return {
+        "id": task,
+        "name": spec.name,
+        "agent": state.agents[task],
+        "role": spec.role,
+        "status": str(state.status(task)),
+        "reason": WORKER_LOST if task in lost else (task_reason(state, task) or None),
+        "priority": str(state.priority(task)),
+        "deps": list(spec.dep_ids),
+        "stage": state.stage(task),
+        "start": clock.iso_offset(record.start) if record.start is not None else None,
+        "end": clock.iso_offset(record.end) if record.end is not None else None,
+        "retries": record.retries,
+        "cost_usd": round(record.cost_usd, 6),
+        "tokens": record.tokens,
+        "duration_s": _duration_s(state, task, now),
+    }
+
+
+def _duration_s(state: State, task: str, now: float) -> Json:
+    record = state.records[task]
+    if record.status is Status.RUNNING and record.start is not None:
+        return round(max(0.0, now - record.start), 3)
+    return round(record.duration_s, 3) if record.end is not None else None
+
+
+def run_reason(state: State, now: float) -> str:
+    """Why the run does not go on by itself, or what stands in its way; empty when nothing does."""
+    if state.is_paused(now) and state.pause:
+        return pause_text(state.pause)
+    outcome = state.run_state(now)
+    stopper = state.stopped_by()
+    if stopper:
+        return f"{stopper} (on_failure: fail-fast) has failed: {state.records[stopper].reason}"
+    if outcome in (RunState.BLOCKED, RunState.FAILED):
+        failed = state.with_status(Status.FAILED)
+        return "; ".join(f"{task} failed: {one_line(state.records[task].reason, 200)}" for task in failed[:3])
+    approvals = state.awaiting_approval()
+    if approvals and outcome is RunState.PAUSED:
+        return "waiting for a person's approval: " + ", ".join(approvals)
+    return ""
+
+
+def task_reason(state: State, task: str) -> str:
+    """Why ``task`` is where it is, in one line."""
+    record, status = state.records[task], state.status(task)
+    if status is Status.BLOCKED:
+        return "; ".join(f"{name} failed" for name in state.blockers(task))
+    if status is Status.WAITING:
+        unmet = state.unmet(task)
+        return f"waiting for {', '.join(unmet)}" if unmet else "waiting for approval"
+    if status is Status.RETRYING and record.due is not None:
+        return f"retry at {clock.local_time(record.due)}: {record.reason}"
+    return record.reason
+
+
+def status_text(state: State, now: float, lost: Collection[str] = (), problems: Sequence[str] = ()) -> str:
+    """A few lines: what is run, how far it is, who does what, what is in the way, and what to do next."""
+    run = run_record(state, now)
+    done = state.count(Status.COMPLETED) + state.count(Status.SKIPPED)
+    facts = [f"{state.progress_percent}%", f"{done} of {len(state.tasks)} tasks done"]
+    facts += [f"stage {state.current_stage} of {state.stages}"] * bool(state.stages)
+    if state.spent_usd or state.plan.budget_usd is not None:
+        budget = f" of {money_text(state.plan.budget_usd)}" if state.plan.budget_usd is not None else ""
+        facts.append(money_text(state.spent_usd) + budget)
+    facts += [f"{tokens_text(state.tokens)} tokens"] * bool(state.tokens)
+    lines = [f"{one_line(state.plan.title, 80)}: {run['state']}{', merged' if state.merged else ''}", " · ".join(facts)]
+    lines += [f"! {one_line(str(run['reason']), 300)}"] * bool(run["reason"])
+    for status in _ORDER:
+        tasks = state.with_status(status)
+        if tasks:
+            lines += _group(state, status, tasks, now, lost)
+    lines += [f"! {problem}" for problem in problems]
+    return "\n".join(lines)
+
+
+def _group(state: State, status: Status, tasks: Sequence[str], now: float, lost: Collection[str]) -> list[str]:
+    cell = STATUS_CELLS[status]
+    if status not in _WITH_REASON:
+        return [f"{cell} ({len(tasks)}): {_ids(tasks)}"]
+    lines = [f"{cell} ({len(tasks)}):"]
+    for task in tasks[:LINES_SHOWN]:
+        duration = _duration_s(state, task, now)
+        parts = [f"{task} {state.agents[task]} {one_line(state.tasks[task].name, 48)}"]
+        parts += [duration_text(float(duration))] * (isinstance(duration, float) and status is Status.RUNNING)
+        reason = WORKER_LOST if task in lost else task_reason(state, task)
+        parts += [one_line(reason, 120)] * bool(reason)
+        lines.append("  " + " · ".join(parts))
+    if len(tasks) > LINES_SHOWN:
+        lines.append(f"  and {len(tasks) - LINES_SHOWN} more: {_ids(tasks[LINES_SHOWN:])}")
+    return lines
+
+
+def _ids(tasks: Sequence[str]) -> str:
+    return ", ".join(tasks[:IDS_SHOWN]) + (f" and {len(tasks) - IDS_SHOWN} more" if len(tasks) > IDS_SHOWN else "")
+
+
+def list_lines(state: State, tasks: Sequence[str], now: float, lost: Collection[str] = ()) -> list[str]:
+    """One line a task: id, status, agent, priority, name, and why it is there."""
+    width = max((len(task) for task in tasks), default=0)
+    lines = []
+    for task in tasks:
+        reason = WORKER_LOST if task in lost else task_reason(state, task)
+        name = one_line(state.tasks[task].name, 60)
+        why = f" ({one_line(reason, 100)})" if reason else ""
+        status = state.status(task)
+        lines.append(f"{task:<{width}}  {status:<9}  {state.agents[task]}  {state.priority(task)}  {name}{why}")
+    return lines
+
+
+def next_record(state: State, now: float, ready: Sequence[str]) -> dict[str, Json]:
+    """What ``next --json`` prints; ``ready`` are the tasks that may start, in order."""
+    return {
+        "ready": list(ready),
+        "running": list(state.with_status(Status.RUNNING)),
+        "waiting_for_approval": list(state.awaiting_approval()),
+        "batch": min((state.stage(task) for task in ready), default=None),
+        "state": str(state.run_state(now)),
+    }

@@ -1,0 +1,50 @@
+"""Amounts as people read them, and the one line that a run ends with for each agent.
+
+On the path of every command that shows the state: imports nothing that costs.
+"""
+
+from __future__ import annotations
+
+from orchestrator.durations import duration_text
+from orchestrator.model import Status
+from orchestrator.render.markdown import one_line
+
+REASON_LIMIT = 200
+
+
+def agent_line(agent: str, task: str, status: Status, duration_s: float | None = None, reason: str = "") -> str:
+    """How a task stands at the end of a run: ``[Agent-01] T-01 Completed 7s``.
+
+    ``duration_s`` is left out where nothing ran; ``reason`` follows after a colon, on the same line.
+    """
+    duration = "" if duration_s is None else f" {duration_text(duration_s)}"
+    why = f": {one_line(reason, REASON_LIMIT)}" if reason.strip() else ""
+    return f"[{agent}] {task} {status.capitalize()}{duration}{why}"
+
+
+def money_text(usd: float) -> str:
+    """US dollars: ``$0.0123``, ``$0.50``, ``$1,234.50``; four places below one dollar, since calls cost cents."""
+    if 0 < usd < 0.00005:
+        return "<$0.0001"
+    if round(usd, 4) >= 1:
+        return f"${usd:,.2f}"
+    text = f"{usd:.4f}"
+    return f"${text.removesuffix('00')}"
+
+
+def tokens_text(tokens: int) -> str:
+    """A number of tokens in at most six characters: ``950``, ``12.3k``, ``4.5M``."""
+    if tokens < 1_000:
+        return str(tokens)
+    if tokens < 999_950:
+        return f"{_short(tokens / 1_000)}k"
+    return f"{_short(tokens / 1_000_000)}M"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 task``, ``5 tasks``, ``1,200 tasks``; ``plural`` where an ``s`` is not enough."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def _short(amount: float) -> str:
+    return f"{amount:.1f}".removesuffix(".0")

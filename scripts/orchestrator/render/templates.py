@@ -1,0 +1,67 @@
+"""The templates that ship with the package, and the one environment that renders them.
+
+Text of plans and results is only ever a value of a template, never its source.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+FOLDER = Path(__file__).resolve().parent.parent / "templates"
+
+# A template that ends so makes a page for a browser, and its values are escaped for one.
+ESCAPED_ENDINGS = ("html", "html.j2", "htm", "svg.j2", "xml.j2")
+
+
+def rendered(name: str, /, **values: object) -> str:
+    """The text of the template ``name`` (``agent_task.md.j2``) with ``values``.
+
+    Raises ``jinja2.UndefinedError`` where the template uses a value that was not given.
+    """
+    return template(name).render(values)
+
+
+@cache
+def template(name: str) -> Template:
+    """The compiled template ``name``; the first call in a process compiles it, for some milliseconds."""
+    return environment().get_template(name)
+
+
+@cache
+def environment() -> Environment:
+    """The environment of all templates, with the filters that make text of others safe in ours.
+
+    Made when first asked for, because importing jinja2 costs a command more than reading its state.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    from orchestrator.durations import duration_text
+    from orchestrator.render import markdown, summary
+
+    made = Environment(
+        loader=FileSystemLoader(FOLDER, encoding="utf-8"),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(enabled_extensions=ESCAPED_ENDINGS, default_for_string=True, default=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    made.filters.update(
+        cell=markdown.cell,
+        code=markdown.inline_code,
+        fenced=markdown.fenced,
+        inline=markdown.inline,
+        one_line=markdown.one_line,
+        quoted=markdown.quoted,
+        counted=summary.counted,
+        duration=duration_text,
+        money=summary.money_text,
+        tokens=summary.tokens_text,
+    )
+    return made

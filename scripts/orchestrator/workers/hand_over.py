@@ -1,0 +1,146 @@
+"""What an agent is given: its assignment file and its prompt, from the state and the results on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from orchestrator import files
+from orchestrator.model import Task
+from orchestrator.paths import RunPaths
+from orchestrator.render.agent_file import agent_file
+from orchestrator.render.handed_over import HandedOver
+from orchestrator.render.prompt import Audience, Prompt, prompt
+from orchestrator.state import State
+
+
+def is_shared(state: State, task: str) -> bool:
+    """Whether the agent of ``task`` has other tasks as well."""
+    agent = state.agents[task]
+    return sum(1 for other in state.agents.values() if other == agent) > 1
+
+
+def result_name(paths: RunPaths, state: State, task: str) -> str:
+    """The result file of ``task``, relative to the folder of the run: the recorded one, else where it will be."""
+    return state.records[task].result or paths.result_name(state.agents[task], task, is_shared(state, task))
+
+
+def shown_path(paths: RunPaths, *parts: str) -> str:
+    """A file of the run as an agent in the project would open it."""
+    return os.path.relpath(paths.inside(*parts), paths.project).replace(os.sep, "/")
+
+
+def effective(state: State, task: str) -> Task:
+    """``task`` as its next attempt runs it: with the fallback's model and role once that is in force."""
+    spec = state.tasks[task]
+    if not state.records[task].fallback or spec.fallback is None:
+        return spec
+    other = spec.fallback
+    return replace(spec, model=other.model or spec.model, role=other.role or spec.role)
+
+
+def handed_over(paths: RunPaths, state: State, task: str, *, with_text: bool) -> list[HandedOver]:
+    """What the dependencies of ``task`` hand over; ``with_text`` reads the results of those that are complete."""
+    given = []
+    for dep in state.tasks[task].deps:
+        record = state.records[dep.task]
+        name = result_name(paths, state, dep.task)
+        over = HandedOver(
+            task=dep.task,
+            name=state.tasks[dep.task].name,
+            agent=state.agents[dep.task],
+            status=state.status(dep.task),
+            file=shown_path(paths, name),
+            type=dep.type,
+            reason=record.reason,
+        )
+        if with_text and over.is_handed_over:
+            over = _with_text(over, files.read_bytes_or_none(paths.inside(name)), record.hash)
+        given.append(over)
+    return given
+
+
+def _with_text(over: HandedOver, data: bytes | None, recorded: str | None) -> HandedOver:
+    """``over`` with its result; one that is not what was recorded is never used silently."""
+    from orchestrator.results import read_result
+
+    if data is None:
+        return replace(over, text=f"(the result file {over.file} is missing)")
+    result = read_result(over.task, over.name, over.agent, data)
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    if recorded and files.digest(data) != recorded:
+        text = f"(this result was changed after it was recorded)\n\n{text}"
+    return replace(over, text=text, summary=result.summary or "")
+
+
+def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
+    """Write the assignment of ``task``, with what its dependencies hand over by now."""
+    shared = is_shared(state, task)
+    context = paths.context(task)
+    text = agent_file(
+        state.plan,
+        state.tasks[task],
+        agent=state.agents[task],
+        result_file=shown_path(paths, result_name(paths, state, task)),
+        dependencies=handed_over(paths, state, task, with_text=False),
+        priority=state.priority(task),
+        context_file=shown_path(paths, "context", f"{task}.md") if os.path.exists(context) else "",
+        folder=shown_path(paths),
+    )
+    files.write_whole(paths.agent_task(state.agents[task], task, shared), text, flush=False)
+
+
+def refresh_dependants(paths: RunPaths, state: State, tasks: Iterable[str]) -> None:
+    """Write the assignments again that depend on ``tasks``, which have just ended."""
+    for name in dict.fromkeys(dependant for task in tasks for dependant in state.dependants(task)):
+        write_agent_file(paths, state, name)
+
+
+def task_prompt(
+    paths: RunPaths,
+    state: State,
+    task: str,
+    *,
+    audience: Audience,
+    attempt: int,
+    command: str = "orchestrate",
+    role_prompt: str = "",
+    focus: str = "",
+    failed_before: str = "",
+    tools: tuple[str, ...] = (),
+) -> Prompt:
+    """The whole prompt of ``attempt`` of ``task``."""
+    spec = effective(state, task)
+    context = files.read_bytes_or_none(paths.context(task))
+    return prompt(
+        state.plan,
+        spec,
+        agent=state.agents[task],
+        result_file=shown_path(paths, result_name(paths, state, task)),
+        audience=audience,
+        attempt=attempt,
+        dependencies=handed_over(paths, state, task, with_text=True),
+        context=context.decode("utf-8", "replace") if context else "",
+        context_file=shown_path(paths, "context", f"{task}.md") if context else "",
+        role_prompt=role_prompt,
+        focus=focus,
+        failed_before=failed_before,
+        is_fallback=state.records[task].fallback,
+        tools=tools,
+        exists=exists_in(paths.project),
+        command=command,
+        folder=shown_path(paths),
+    )
+
+
+def exists_in(project: str) -> Callable[[str], bool]:
+    """Whether the project has a path; a name that no file can have is not there."""
+
+    def exists(name: str) -> bool:
+        try:
+            return os.path.lexists(os.path.join(project, name))
+        except (OSError, ValueError):
+            return False
+
+    return exists

@@ -1,0 +1,91 @@
+"""``workers/T-01.json``: the live attempt of a task, for everybody to see; it goes when the attempt ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+
+from orchestrator import clock, files
+from orchestrator.model import Json
+from orchestrator.paths import RunPaths
+from orchestrator.process_table import process_started
+
+HEARTBEAT_S = 15.0
+"""How often a living supervisor says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Who is at a task. Times are unix seconds; ``started`` is the start time of the process ``pid``."""
+
+    task: str
+    attempt: int
+    agent: str
+    role: str | None
+    pid: int | None
+    started: float | None
+    group: int
+    host: str
+    supervisor: int
+    mark: str
+    session_id: str | None
+    begun: float
+    last_heartbeat: float
+    last_progress: float
+
+
+def host() -> str:
+    """The name of this machine."""
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "localhost")
+
+
+def supervisor_record() -> list[Json]:
+    """Who judges an attempt: host, pid and the start time of this process."""
+    return [host(), os.getpid(), process_started(os.getpid())]
+
+
+def mark_of(run: str, task: str, number: int) -> str:
+    """What every process of an attempt carries in its environment."""
+    return f"{run}/{task}/{number}"
+
+
+def write_live(paths: RunPaths, live: Live) -> None:
+    """Show ``live`` as it now is."""
+    record: dict[str, Json] = asdict(live)
+    for name in ("begun", "last_heartbeat", "last_progress"):
+        record[name] = clock.utc_text(float(record[name]))  # type: ignore[arg-type]
+    files.write_whole(paths.worker(live.task), json.dumps(record, ensure_ascii=False), flush=False)
+
+
+def read_live(paths: RunPaths, task: str) -> Live | None:
+    """The live attempt of ``task`` as it was last shown; None when there is none or it cannot be read."""
+    data = files.read_bytes_or_none(paths.worker(task))
+    if data is None:
+        return None
+    try:
+        record = json.loads(data)
+        for name in ("begun", "last_heartbeat", "last_progress"):
+            record[name] = clock.parse_utc(record[name])
+        return Live(**record)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def beat(paths: RunPaths, live: Live, now: float, progress: float) -> Live:
+    """``live`` with a heartbeat at ``now`` and its latest progress, shown."""
+    beaten = replace(live, last_heartbeat=now, last_progress=progress)
+    write_live(paths, beaten)
+    return beaten
+
+
+def remove_live(paths: RunPaths, task: str, attempt: int) -> None:
+    """Take away what shows that ``attempt`` of ``task`` is live."""
+    live = read_live(paths, task)
+    if live is not None and live.attempt != attempt:
+        return
+    for name in (paths.worker(task), paths.attempt_lock(task, attempt)):
+        try:
+            os.unlink(name)
+        except FileNotFoundError:
+            pass

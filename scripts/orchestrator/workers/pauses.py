@@ -1,0 +1,27 @@
+"""Ends of an attempt that hold up the whole run: usage limits, and money or a login that a person must see to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from orchestrator.events import EventType
+from orchestrator.executors.limits import probe_delay_s
+from orchestrator.executors.outcome import Outcome, OutcomeKind
+from orchestrator.moves import Change
+
+_KINDS = {OutcomeKind.USAGE_LIMIT: "limit", OutcomeKind.MONEY: "money", OutcomeKind.LOGIN: "login"}
+
+
+def pause_for(change: Change, outcome: Outcome, delay_scale: float) -> None:
+    """Pause the run when ``outcome`` asks for it; a pause that holds longer already stands, with its one message."""
+    kind = _KINDS.get(outcome.kind)
+    if kind is None:
+        return
+    until: float | None = None
+    if kind == "limit":
+        unknown = change.now + probe_delay_s(change.state.limits) * delay_scale
+        until = outcome.resets_at.timestamp() if isinstance(outcome.resets_at, datetime) else unknown
+    pause = change.state.pause
+    if pause is not None and pause.holds(change.now) and (pause.until is None or (until or 0.0) <= pause.until):
+        return
+    change.record(EventType.PAUSED, kind=kind, reason=outcome.reason, until=round(until, 3) if until else None)

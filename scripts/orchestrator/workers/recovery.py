@@ -1,0 +1,96 @@
+"""What dead processes left behind: orphans are ended and put back, leases that are over end.
+
+Nothing is adopted: the exit code of an orphan is gone with its supervisor, and so is the judgement of its work.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orchestrator import clock, moves
+from orchestrator.events import EventType
+from orchestrator.locks import is_held, remove_free_lock
+from orchestrator.model import Status
+from orchestrator.moves import Spent
+from orchestrator.process_table import is_same_process
+from orchestrator.state import State, TaskRecord
+from orchestrator.store import Store
+from orchestrator.workers.live import host, mark_of, read_live, remove_live
+
+
+def lost_tasks(store: Store) -> list[str]:
+    """The running tasks of this machine whose supervisor is gone."""
+    return [task for task in store.state.with_status(Status.RUNNING) if _is_lost(store.state.records[task])]
+
+
+def over_leases(state: State, now: float) -> list[str]:
+    """The tasks started by hand whose lease is over."""
+    return [
+        task
+        for task in state.with_status(Status.RUNNING)
+        if (until := state.records[task].lease_until) is not None and until <= now
+    ]
+
+
+def recover(store: Store) -> list[str]:
+    """End orphans and put them back, and put back what was started by hand and not renewed; the tasks it concerned."""
+    lost = lost_tasks(store)
+    over = over_leases(store.state, clock.now())
+    if not lost and not over:
+        return []
+    for task in lost:
+        end_attempt(store, task)
+    with store.change() as change:
+        state = change.state
+        for task in lost:
+            record = state.records[task]
+            if record.status is not Status.RUNNING or not _is_lost(record):
+                continue
+            number = record.attempt
+            was_started = (
+                os.path.exists(store.paths.attempt_lock(task, number)) or read_live(store.paths, task) is not None
+            )
+            change.record(
+                EventType.WORKER_LOST,
+                task,
+                attempt=number,
+                agent=state.agents[task],
+                reason="the process that looked after it is gone",
+            )
+            spent = Spent(cost_usd=record.reserved_usd if was_started else 0.0)
+            reason = "the process that looked after it was killed, or the machine was restarted"
+            moves.put_back(change, task, reason, "supervisor_lost", spent, was_started=was_started)
+            _clear(store, task, number)
+        for task in over:
+            if (until := state.records[task].lease_until) is not None and until <= change.now:
+                moves.put_back(change, task, "its lease is over", "lease")
+    return [*lost, *over]
+
+
+def end_attempt(store: Store, task: str) -> None:
+    """End whatever runs for the attempt of ``task`` that is on record, wherever it was started on this machine."""
+    record = store.state.records[task]
+    if record.by == "hand":
+        return
+    from orchestrator.processes import end_marked, end_worker
+
+    mark = mark_of(store.state.id, task, record.attempt)
+    live = read_live(store.paths, task)
+    if live is not None and live.attempt == record.attempt and live.host == host() and live.pid is not None:
+        end_worker(live.pid, live.group, mark, started=live.started)
+    if is_held(store.paths.attempt_lock(task, record.attempt)) or live is None or live.pid is not None:
+        end_marked(mark)
+
+
+def _is_lost(record: TaskRecord) -> bool:
+    if record.supervisor is None:
+        return False
+    where, pid, started = record.supervisor
+    if where != host():
+        return False
+    return not is_same_process(int(pid), float(started) if started is not None else None)  # type: ignore[arg-type]
+
+
+def _clear(store: Store, task: str, number: int) -> None:
+    remove_free_lock(store.paths.attempt_lock(task, number))
+    remove_live(store.paths, task, number)
