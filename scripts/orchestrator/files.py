@@ -18,7 +18,7 @@ from orchestrator.errors import CannotGoOnError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -27,6 +27,9 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
 _TEMP_MARK = ".tmp-"
+_SAVING_S = 0.3
+_SAVING_MOST_S = 2.0
+"""How long nobody writes any more when an editor has finished saving, and how long it is waited for at most."""
 _SHARING_WAIT_S = 2.0
 """How long Windows may refuse because a reader, an editor or a virus scanner has the file open."""
 
@@ -96,6 +99,111 @@ def write_whole(path: str, data: bytes | str, flush: bool = True) -> None:
         raise failure("write", path, error) from error
 
 
+def write_over(path: str, data: bytes, expected: bytes | None) -> bytes | None:
+    """`write_whole` over a file that an editor may be saving just now; what was saved there, None when nothing was.
+
+    `expected` is what `data` was made from, None where there was no file; when something else is there by now, nothing
+    is written. An editor that opened the old file before the rename goes on writing into a file without a name: that
+    is seen through a descriptor, waited for, and put in the place of `data`.
+    """
+    try:
+        temp, fd = _create_temp(path)
+        try:
+            try:
+                _write_all(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            saved = _replace_unless_saved(temp, path, expected)
+        finally:
+            _remove_quietly(temp)
+        if saved is None:
+            _flush_folder(path)
+    except OSError as error:
+        raise failure("write", path, error) from error
+    if saved is not None and saved[1]:
+        write_whole(path, saved[0])
+    return saved[0] if saved else None
+
+
+def _replace_unless_saved(temp: str, path: str, expected: bytes | None) -> tuple[bytes, bool] | None:
+    """Rename `temp` to `path`; None when all went well, else what was saved there and whether its file has no name."""
+    try:
+        old = FileIO(path)
+    except FileNotFoundError:
+        if expected is None:
+            os.replace(temp, path)
+            return None
+        return b"", False
+    with old:
+        found = old.readall()
+        if found != expected:
+            return found, False
+        if sys.platform == "win32":
+            old.close()  # an open file cannot be replaced there, nor can one that an editor is writing
+            _patiently(lambda: os.replace(temp, path))
+            return None
+        os.replace(temp, path)
+        late = _settled(old, found)
+        return None if late == expected else (late, True)
+
+
+def _settled(file: FileIO, before: bytes) -> bytes:
+    """What stands in `file`; when that is no longer `before`, once nobody has written for a while."""
+    give_up = time.monotonic() + _SAVING_MOST_S
+    while True:
+        file.seek(0)
+        now = file.readall()
+        if now == before or time.monotonic() >= give_up:
+            return now
+        seen = now
+        until = time.monotonic() + _SAVING_S
+        while seen == now and time.monotonic() < until:
+            time.sleep(0.02)
+            file.seek(0)
+            seen = file.readall()
+        if seen == now:
+            return now
+
+
+def write_new(path: str, data: bytes | str, flush: bool = False) -> None:
+    """Writes a file that nobody looks for yet (0600), such as one of an attempt of its own: no rename is needed.
+
+    Raises `CannotGoOnError`; then the file is gone.
+    """
+    content = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    fd = open_output(path)
+    try:
+        try:
+            _write_all(fd, content)
+            if flush:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        _remove_quietly(path)
+        raise failure("write", path, error) from error
+
+
+def publish_all(pairs: Sequence[tuple[str, str]]) -> None:
+    """Gives finished and flushed files their names, each by rename, and flushes their folder once, at the end.
+
+    Raises `CannotGoOnError`; then some may have their names already, which says nothing without a record.
+    """
+    try:
+        for temp, path in pairs:
+            _patiently(lambda temp=temp, path=path: os.replace(temp, path))  # type: ignore[misc]
+        for path in {os.path.dirname(path): path for _, path in pairs}.values():
+            _flush_folder(path)
+    except OSError as error:
+        raise failure("publish", pairs[0][1], error) from error
+
+
+def remove(path: str) -> None:
+    """Removes a file if it is there and can be."""
+    _remove_quietly(path)
+
+
 def publish(temp: str, path: str) -> None:
     """Makes a finished file visible under its name as the last step: flush, rename, flush the folder.
 
@@ -122,6 +230,17 @@ def open_output(path: str) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | _BINARY | _CLOEXEC, PRIVATE_FILE)
     except OSError as error:
         raise failure("write", path, error) from error
+
+
+def free_bytes(path: str) -> int:
+    """How much the disk of ``path`` can still take; very much where that cannot be told."""
+    if not hasattr(os, "statvfs"):
+        return sys.maxsize
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return sys.maxsize
+    return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
 
 
 def digest(data: bytes) -> str:

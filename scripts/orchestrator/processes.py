@@ -22,6 +22,7 @@ from orchestrator.process_ending import end_marked, end_worker
 from orchestrator.process_table import (
     MARK_VARIABLE,
     boot_id,
+    has_marked_after,
     is_same_process,
     marked_processes,
     process,
@@ -38,6 +39,7 @@ __all__ = [
     "boot_id",
     "end_marked",
     "end_worker",
+    "has_marked_after",
     "is_same_process",
     "marked_processes",
     "process_started",

@@ -16,12 +16,13 @@ from orchestrator.processes import start_worker
 
 
 class ClaudeExecution:
-    """Runs ``program``; ``folder`` is that of the run, which workers may read and not write."""
+    """Runs ``program``. Workers may read the folder of the run, and write nothing there."""
 
-    def __init__(self, program: str, folder: str) -> None:
+    def __init__(self, program: str) -> None:
         self._program = program
-        self._folder = os.path.realpath(folder)
         self.check_environment = worker_environment(os.environ)
+
+    is_rehearsal = False
 
     def prepare(self) -> None:
         """The program must be there before the first task is begun."""
@@ -29,19 +30,24 @@ class ClaudeExecution:
             self._program, "install Claude Code, or name the program with --claude PATH; `orchestrate doctor` checks it"
         )
 
-    def start(self, job: Job) -> ProcessHandle:
-        """Start ``claude -p`` in the project."""
+    def argv(self, job: Job) -> list[str]:
+        """``claude -p`` with what the task allows; nothing is written in the folder of the run."""
+        folder = os.path.realpath(job.folder)
         arguments = claude_arguments(
             job.task,
             session_id=job.session_id,
             resume=job.resumes,
             budget_usd=job.budget_usd,
-            deny=[self._folder],
-            readable=[] if _is_inside(self._folder, job.project) else [self._folder],
+            deny=[folder],
+            readable=[] if _is_inside(folder, job.project) else [folder],
         )
+        return [self._program, *arguments]
+
+    def start(self, job: Job) -> ProcessHandle:
+        """Start it in the project."""
         return ProcessHandle(
             start_worker(
-                [self._program, *arguments],
+                self.argv(job),
                 cwd=job.project,
                 env=self.check_environment,
                 stdin_path=job.prompt,
@@ -64,7 +70,7 @@ class ClaudeExecution:
             schema_given=job.task.result_schema is not None,
             now=datetime.fromtimestamp(now, UTC).astimezone(),
             interrupted=cause is not None and not cause.is_timeout,
-            closed=[self._folder],
+            closed=[os.path.realpath(job.folder)],
         )
 
     def new_session_id(self) -> str | None:

@@ -15,12 +15,14 @@ The forms were measured on Claude Code 2.1.197. What is easily got wrong:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from json import dumps
 
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import Json, Task
 from orchestrator.process_table import MARK_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 DEFAULT_PERMISSION_MODE = "dontAsk"
 READ_ONLY_TOOLS = ("Read(./**)", "Grep(./**)", "Glob(./**)")
@@ -159,7 +161,9 @@ def is_session_marker(name: str) -> bool:
 
 def _one_line(value: Json) -> str:
     """``value`` as JSON in ASCII without a line break, which the Windows shim would cut at."""
-    return dumps(value, separators=(",", ":"))
+    import json
+
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _limited(argument: str, task: Task) -> str:

@@ -71,7 +71,7 @@ class Result:
     """The object that ends a session's turn. What is absent is None or empty; ``has_structured`` tells a null apart."""
 
     subtype: str
-    is_error: bool
+    is_error: bool | None
     text: str
     api_error_status: int | None = None
     errors: tuple[str, ...] = ()
@@ -88,12 +88,12 @@ class Result:
 def result_of(event: Mapping[str, Json]) -> Result:
     """The result object ``event``."""
     status = number_of(event.get("api_error_status"))
-    stop = event.get("stop_reason")
+    stop, is_error = event.get("stop_reason"), event.get("is_error")
     models = [object_of(model) for model in object_of(event.get("modelUsage")).values()]
     denials = [object_of(denial) for denial in list_of(event.get("permission_denials"))]
     return Result(
         subtype=text_of(event.get("subtype")),
-        is_error=event.get("is_error") is not False,
+        is_error=is_error if isinstance(is_error, bool) else None,
         text=text_of(event.get("result")),
         api_error_status=None if status is None else int(status),
         errors=tuple(text_of(error) for error in list_of(event.get("errors"))),

@@ -20,15 +20,24 @@ class CommandExecution:
         self._argv = list(argv)
         self.check_environment = worker_environment(os.environ)
 
+    is_rehearsal = False
+
     def prepare(self) -> None:
         """The command must be a program that can be found."""
-        require_program(self._argv[0], "give --command, or run.command in the plan, a program that is installed")
+        # Found once: a program that is looked for along PATH costs each start a try for each folder of it.
+        self._argv[0] = require_program(
+            self._argv[0], "give --command, or run.command in the plan, a program that is installed"
+        )
+
+    def argv(self, job: Job) -> list[str]:
+        """The command, the same for every task."""
+        return list(self._argv)
 
     def start(self, job: Job) -> ProcessHandle:
         """Start the command in the project."""
         return ProcessHandle(
             start_worker(
-                self._argv,
+                self.argv(job),
                 cwd=job.project,
                 env=self.check_environment,
                 stdin_path=job.prompt,

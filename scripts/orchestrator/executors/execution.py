@@ -13,6 +13,9 @@ from orchestrator.locks import FileLock
 from orchestrator.model import Task
 from orchestrator.processes import Worker
 
+LEFT_BEHIND_GRACE_S = 1.0
+"""How long what a worker left running may take to end when it is asked to."""
+
 
 class Cause(StrEnum):
     """Why we ended a worker ourselves."""
@@ -66,6 +69,11 @@ class Handle(Protocol):
     started: float | None
     group: int
 
+    @property
+    def host(self) -> str | None:
+        """Another machine that it runs on, as soon as that is known; None for this one."""
+        ...
+
     def wait(self) -> int:
         """Sleep until the worker ends: its exit code, or minus the signal that killed it."""
         ...
@@ -82,10 +90,22 @@ class Handle(Protocol):
 class Execution(Protocol):
     """One way to run tasks."""
 
-    check_environment: Mapping[str, str]
+    @property
+    def check_environment(self) -> Mapping[str, str]:
+        """What the ``verify`` commands of a task are run with."""
+        ...
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether nothing is really done, so that there are no files and nothing to verify."""
+        ...
 
     def prepare(self) -> None:
         """Look before the first task whether the program is there at all. Raises ``CannotGoOnError``."""
+        ...
+
+    def argv(self, job: Job) -> list[str]:
+        """The program and its arguments; the prompt goes in by standard input."""
         ...
 
     def start(self, job: Job) -> Handle:
@@ -112,6 +132,8 @@ class Execution(Protocol):
 class ProcessHandle:
     """A worker that is a process of the operating system."""
 
+    host: str | None = None
+
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self.pid: int | None = worker.pid
@@ -130,7 +152,12 @@ class ProcessHandle:
         end_worker(self._worker.pid, self._worker.group, self._worker.mark, grace_s, started=self._worker.started)
 
     def clear(self) -> None:
-        """Nothing is left to do for a worker that ended by itself: what it started ends with its own sessions."""
+        """End what it left running: nothing of an attempt may go on writing beside the next one."""
+        from orchestrator.processes import end_worker, has_marked_after
+
+        worker = self._worker
+        if has_marked_after(worker.mark, worker.pid):
+            end_worker(worker.pid, worker.group, worker.mark, LEFT_BEHIND_GRACE_S, started=worker.started)
 
 
 def require_program(program: str, advice: str) -> str:

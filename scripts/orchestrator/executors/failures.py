@@ -9,23 +9,12 @@ limit" none that time heals.
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 
+from orchestrator.executors.outcome_kind import OutcomeKind
 
-class FailureClass(StrEnum):
-    """What kind of failure it is, and so who can do something about it."""
-
-    BACK_OFF = "back_off"
-    MONEY = "money"
-    USAGE_LIMIT = "usage_limit"
-    LOGIN = "login"
-    TASK = "task"
-    OTHER = "other"
-
-
-_WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
+_WORDS: tuple[tuple[OutcomeKind, tuple[str, ...]], ...] = (
     (
-        FailureClass.BACK_OFF,
+        OutcomeKind.BACK_OFF,
         (
             "not your usage limit",
             "temporarily limiting requests",
@@ -34,9 +23,9 @@ _WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
             "another claude code process is refreshing",
         ),
     ),
-    (FailureClass.USAGE_LIMIT, (r"out of (?:extra )?usage\b.*\bresets\b",)),
+    (OutcomeKind.USAGE_LIMIT, (r"out of (?:extra )?usage\b.*\bresets\b",)),
     (
-        FailureClass.MONEY,
+        OutcomeKind.MONEY,
         (
             "credit balance (?:is )?too low",
             "spend limit",
@@ -50,7 +39,7 @@ _WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        FailureClass.USAGE_LIMIT,
+        OutcomeKind.USAGE_LIMIT,
         (
             r"\b(?:hit|reached) your (?:[\w.'-]+ ){0,6}limits?\b",
             "usage limit reached",
@@ -59,7 +48,7 @@ _WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        FailureClass.LOGIN,
+        OutcomeKind.LOGIN,
         (
             "invalid api key",
             "run /login",
@@ -79,7 +68,7 @@ _WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        FailureClass.TASK,
+        OutcomeKind.FINAL,
         (
             "prompt is too long",
             "conversation too long",
@@ -91,7 +80,7 @@ _WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        FailureClass.BACK_OFF,
+        OutcomeKind.BACK_OFF,
         (
             r"request rejected \(429\)",
             "rate[ _]limit",
@@ -111,29 +100,32 @@ _WORDS: tuple[tuple[FailureClass, tuple[str, ...]], ...] = (
 )
 _PATTERNS = tuple((kind, re.compile("|".join(words), re.IGNORECASE | re.DOTALL)) for kind, words in _WORDS)
 
+_LONGEST_READ = 2000
+"""Characters of an error message that are looked at; the CLI's own are far shorter."""
+
 _CATEGORIES = {
-    "authentication_failed": FailureClass.LOGIN,
-    "oauth_org_not_allowed": FailureClass.LOGIN,
-    "billing_error": FailureClass.MONEY,
-    "model_not_found": FailureClass.TASK,
-    "rate_limit": FailureClass.BACK_OFF,
-    "overloaded": FailureClass.BACK_OFF,
-    "server_error": FailureClass.BACK_OFF,
+    "authentication_failed": OutcomeKind.LOGIN,
+    "oauth_org_not_allowed": OutcomeKind.LOGIN,
+    "billing_error": OutcomeKind.MONEY,
+    "model_not_found": OutcomeKind.FINAL,
+    "rate_limit": OutcomeKind.BACK_OFF,
+    "overloaded": OutcomeKind.BACK_OFF,
+    "server_error": OutcomeKind.BACK_OFF,
 }
 
 
-def class_by_words(text: str) -> FailureClass:
-    """The class of a failure that the CLI reported with ``text``; OTHER when the words are none of those known."""
-    words = text.replace("’", "'")
-    return next((kind for kind, pattern in _PATTERNS if pattern.search(words)), FailureClass.OTHER)
+def kind_by_words(text: str) -> OutcomeKind:
+    """The kind of failure that the CLI reported with ``text``; FAILURE when the words are none of those known."""
+    words = text[:_LONGEST_READ].replace("’", "'")
+    return next((kind for kind, pattern in _PATTERNS if pattern.search(words)), OutcomeKind.FAILURE)
 
 
-def class_by_code(category: str, status: int | None) -> FailureClass:
-    """The class of a failure by the CLI's own ``category`` and the HTTP ``status``, for words that are not known."""
+def kind_by_code(category: str, status: int | None) -> OutcomeKind:
+    """The kind of failure by the CLI's own ``category`` and the HTTP ``status``, for words that are not known."""
     if category in _CATEGORIES:
         return _CATEGORIES[category]
     if status == 401:
-        return FailureClass.LOGIN
+        return OutcomeKind.LOGIN
     if status == 413:
-        return FailureClass.TASK
-    return FailureClass.BACK_OFF if status is not None and (status == 429 or status >= 500) else FailureClass.OTHER
+        return OutcomeKind.FINAL
+    return OutcomeKind.BACK_OFF if status is not None and (status == 429 or status >= 500) else OutcomeKind.FAILURE

@@ -8,11 +8,14 @@ so that the answer is right on the other side of a change of clocks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from orchestrator.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 BACKOFF_FIRST_S = 5.0
 BACKOFF_LONGEST_S = 300.0
@@ -27,24 +30,26 @@ retries, up to 200 s later, and "resets 3pm" read at 3:01pm does not mean tomorr
 MILLISECONDS_FROM = 1e11
 """Unix times from here on are milliseconds; as seconds this is the year 5138."""
 
+_LONGEST_READ = 2000
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _WEEKDAYS = "mon|tue|wed|thu|fri|sat|sun"
 
-_ANNOUNCED = re.compile(r"(?i)\bresets?\b|regain access|available again|try again|\buntil\b")
-_PIPED = re.compile(r"(?i)limit reached\s*\|\s*(\d{10,13})\b")
-_ISO = re.compile(
+# Patterns are compiled when first used: most runs meet no limit.
+_ANNOUNCED = r"(?i)\bresets?\b|regain access|available again|try again|\buntil\b"
+_PIPED = r"(?i)limit reached\s*\|\s*(\d{10,13})\b"
+_ISO = (
     r"(?i)(?P<day>\d{4}-\d\d-\d\d)(?:T|\s+(?:at\s+)?)(?P<clock>\d\d:\d\d(?::\d\d)?)(?:\.\d+)?"
     r"\s*(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?"
 )
 _UNITS = r"days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[dhms]"
-_IN = re.compile(rf"(?i)\bin\s+((?:\d+\s*(?:{_UNITS})\b[\s,]*(?:and\s+)?)+)")
-_SPAN = re.compile(r"(?i)(\d{1,5})\s*([dhms])")
-_CLOCK = re.compile(
+_IN = rf"(?i)\bin\s+((?:\d+\s*(?:{_UNITS})\b[\s,]*(?:and\s+)?)+)"
+_SPAN = r"(?i)(\d{1,5})\s*([dhms])"
+_CLOCK = (
     r"(?i)(?:\b(?P<month>" + _MONTHS + r")[a-z]*\.?\s+(?P<date>\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(?P<year>\d{4}))?,?\s+"
     r"(?:at\s+)?|\b(?P<weekday>" + _WEEKDAYS + r")[a-z]*\.?,?\s+(?:at\s+)?)?"
     r"\b(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?::\d\d)?\s*(?P<half>[ap]\.?m\b)?"
 )
-_ZONE = re.compile(r"\(([A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*)\)")
+_ZONE = r"\(([A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*)\)"
 
 
 def limit_reset(text: str, now: datetime) -> datetime | None:
@@ -55,19 +60,20 @@ def limit_reset(text: str, now: datetime) -> datetime | None:
     ``usage limit reached|1763700000``, or a time in ISO form. A time of day means its next occurrence,
     or the one of the last ten minutes; None when no time is given.
     """
-    piped = _PIPED.search(text)
+    text = text[:_LONGEST_READ]
+    piped = re.search(_PIPED, text)
     if piped:
         return instant(float(piped[1]), now.tzinfo)
-    announced = _ANNOUNCED.search(text)
+    announced = re.search(_ANNOUNCED, text)
     tail = text[announced.end() :] if announced else ""
-    iso = _ISO.search(tail) if announced else _ISO.fullmatch(text.strip())
+    iso = re.search(_ISO, tail) if announced else re.fullmatch(_ISO, text.strip())
     if iso:
         return _iso(iso, now)
-    span = _IN.search(tail)
+    span = re.search(_IN, tail)
     if span:
         seconds = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-        return now + timedelta(seconds=sum(int(n) * seconds[unit.lower()] for n, unit in _SPAN.findall(span[1])))
-    for clock in _CLOCK.finditer(tail):
+        return now + timedelta(seconds=sum(int(n) * seconds[unit.lower()] for n, unit in re.findall(_SPAN, span[1])))
+    for clock in re.finditer(_CLOCK, tail):
         if clock["half"] or clock["minute"]:
             return _occurrence(clock, _zone(tail[clock.end() :], now), now)
     return None
@@ -164,7 +170,7 @@ def _iso(match: re.Match[str], now: datetime) -> datetime | None:
 def _zone(text: str, now: datetime) -> tzinfo:
     """The zone named in brackets in ``text``; the one of ``now`` where there is none or it is unknown."""
     local = now.tzinfo or UTC
-    match = _ZONE.search(text)
+    match = re.search(_ZONE, text)
     if match is None:
         return local
     from zoneinfo import ZoneInfo

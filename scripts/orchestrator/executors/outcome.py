@@ -6,36 +6,25 @@ other program. Neither looks at anything but what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
-from orchestrator.executors.claude_events import Result, Usage
-from orchestrator.executors.denials import Denial, denial_of, denials_text
-from orchestrator.executors.failures import FailureClass, class_by_code, class_by_words
-from orchestrator.executors.limits import instant, limit_reset
-from orchestrator.executors.stream import StreamReading
-from orchestrator.model import Json
+from orchestrator.executors.outcome_kind import OutcomeKind
+
+__all__ = ["Outcome", "OutcomeKind", "judge_claude", "judge_command"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from orchestrator.executors.claude_events import Result, Usage
+    from orchestrator.executors.denials import Denial
+    from orchestrator.executors.stream import StreamReading
+    from orchestrator.model import Json
 
 _LONGEST_REASON = 800
 _INTERRUPT_CODES = frozenset({129, 130, 137, 143, 0xC000013A})
 """Exit codes that stand for a signal: 128 + HUP, INT, KILL, TERM, and Ctrl-C on Windows."""
-
-
-class OutcomeKind(StrEnum):
-    """What follows from an attempt. All but the good ones leave the task undone."""
-
-    SUCCESS = "success"
-    NEEDS_ATTENTION = "needs_attention"
-    FAILURE = "failure"
-    BACK_OFF = "back_off"
-    FINAL = "final"
-    USAGE_LIMIT = "usage_limit"
-    MONEY = "money"
-    LOGIN = "login"
-    INTERRUPTED = "interrupted"
-    WORKER_LOST = "worker_lost"
 
 
 _PUT_BACK = frozenset(
@@ -47,14 +36,6 @@ _PUT_BACK = frozenset(
         OutcomeKind.WORKER_LOST,
     }
 )
-_KINDS = {
-    FailureClass.BACK_OFF: OutcomeKind.BACK_OFF,
-    FailureClass.MONEY: OutcomeKind.MONEY,
-    FailureClass.USAGE_LIMIT: OutcomeKind.USAGE_LIMIT,
-    FailureClass.LOGIN: OutcomeKind.LOGIN,
-    FailureClass.TASK: OutcomeKind.FINAL,
-    FailureClass.OTHER: OutcomeKind.FAILURE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +53,7 @@ class Outcome:
     denials: tuple[Denial, ...] = ()
     forbidden: tuple[str, ...] = ()
     cost_usd: float = 0.0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage | None = None
     is_settled: bool = False
     resets_at: datetime | None = None
     session_id: str | None = None
@@ -96,7 +77,7 @@ class Outcome:
     @property
     def tokens(self) -> int:
         """All tokens of the attempt."""
-        return self.usage.total
+        return self.usage.total if self.usage else 0
 
 
 def judge_claude(
@@ -171,7 +152,9 @@ def _ended_by_us(stream: StreamReading | None, timed_out: str | None, interrupte
         retry = stream.api_retries[-1] if stream and stream.is_retrying else None
         if retry is None:
             return Outcome(OutcomeKind.FAILURE, reason)
-        is_login = class_by_code(retry.error, retry.status) is FailureClass.LOGIN
+        from orchestrator.executors.failures import kind_by_code
+
+        is_login = kind_by_code(retry.error, retry.status) is OutcomeKind.LOGIN
         trouble = f"HTTP {retry.status}" if retry.status else "no answer from the API"
         reason += f", trying again after {trouble} ({retry.attempt} of {retry.max_retries})"
         return Outcome(OutcomeKind.LOGIN if is_login else OutcomeKind.FAILURE, reason)
@@ -192,17 +175,21 @@ def _ended(stream: StreamReading, exit_code: int | None, stderr: str, schema_giv
     flaw = _flaw(stream, result, exit_code, schema_given)
     if flaw:
         return Outcome(OutcomeKind.FAILURE, flaw)
+    if not stream.denials:
+        reason = "the log is not all UTF-8; what is not was replaced" if stream.was_replaced else ""
+        return Outcome(OutcomeKind.SUCCESS, reason, result.text, result.structured)
+    from orchestrator.executors.denials import denial_of, denials_text
+
     denials = tuple(denial_of(use, stream.folder) for use in stream.denials)
-    if denials:
-        reason = denials_text(denials)
-        return Outcome(OutcomeKind.NEEDS_ATTENTION, reason, result.text, result.structured, denials)
-    return Outcome(OutcomeKind.SUCCESS, "", result.text, result.structured)
+    return Outcome(OutcomeKind.NEEDS_ATTENTION, denials_text(denials), result.text, result.structured, denials)
 
 
 def _flaw(stream: StreamReading, result: Result, exit_code: int | None, schema_given: bool) -> str:
     """What keeps a result that calls itself a success from being one; empty when nothing does."""
     if exit_code != 0:
         return f"exit code {exit_code} in spite of a result"
+    if result.is_error is None:
+        return "the result does not say whether it is an error"
     if len(stream.results) != 1:
         return f"{len(stream.results)} results in place of one"
     if result.num_turns < 1:
@@ -234,31 +221,31 @@ def _without_result(stream: StreamReading, exit_code: int | None, stderr: str, n
         return Outcome(OutcomeKind.WORKER_LOST, lost)
     if exit_code == 0:
         # Measured: an interrupt while the CLI waits for the API ends it with 0 and without a word.
-        if stream.session_id is not None and not stream.is_torn:
-            return Outcome(
-                OutcomeKind.WORKER_LOST, "the worker ended with 0 and no answer, as it does when interrupted"
-            )
-        return Outcome(
-            OutcomeKind.FAILURE, "the worker ended with 0 and " + ("half an answer" if stream.is_torn else "no word")
-        )
+        if stream.is_torn or stream.session_id is None:
+            what = "half an answer" if stream.is_torn else "no word"
+            return Outcome(OutcomeKind.FAILURE, f"the worker ended with 0 and {what}")
+        return Outcome(OutcomeKind.WORKER_LOST, "the worker ended with 0 and no answer, as when it is interrupted")
     text = stream.error_text or stderr.strip()
     return _classified(stream, text or f"exit code {exit_code} and no word", None, now)
 
 
 def _classified(stream: StreamReading, text: str, status: int | None, now: datetime) -> Outcome:
-    """The outcome that the class of the failure ``text`` asks for."""
+    """The outcome of a failure that the CLI reports with ``text``."""
+    from orchestrator.executors.failures import kind_by_code, kind_by_words
+    from orchestrator.executors.limits import instant, limit_reset
+
     limit = stream.rate_limit
     is_rejected = limit is not None and limit.status == "rejected" and not limit.is_overage
     # The CLI says "rejected" of a mere request limit too; only a plan's limit names its end.
     reset = instant(limit.resets_at, now.tzinfo) if limit and is_rejected and limit.resets_at else None
-    found = class_by_words(text)
-    if found is FailureClass.OTHER and reset and stream.error == "rate_limit":
-        found = FailureClass.USAGE_LIMIT
-    if found is FailureClass.OTHER:
-        found = class_by_code(stream.error, status)
-    resets_at = (reset or limit_reset(text, now)) if found is FailureClass.USAGE_LIMIT else None
+    kind = kind_by_words(text)
+    if kind is OutcomeKind.FAILURE and reset and stream.error == "rate_limit":
+        kind = OutcomeKind.USAGE_LIMIT
+    if kind is OutcomeKind.FAILURE:
+        kind = kind_by_code(stream.error, status)
+    resets_at = (reset or limit_reset(text, now)) if kind is OutcomeKind.USAGE_LIMIT else None
     # A limit that holds after its reset has an end that is not known: going on at once would ask again and again.
-    return Outcome(_KINDS[found], text, resets_at=resets_at if resets_at and resets_at > now else None)
+    return Outcome(kind, text, resets_at=resets_at if resets_at and resets_at > now else None)
 
 
 def _killed(exit_code: int | None) -> str:

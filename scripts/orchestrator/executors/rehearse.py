@@ -16,6 +16,7 @@ UNIT_S = 60.0
 """What a task without an estimate takes, before scaling."""
 
 _POLL_LIMIT_S = 3600.0
+_HANG_S = 10**8
 
 
 class RehearsalHandle:
@@ -24,6 +25,7 @@ class RehearsalHandle:
     pid: int | None = None
     started: float | None = None
     group = 0
+    host: str | None = None
 
     def __init__(self, seconds: float | None) -> None:
         self._until = None if seconds is None else time.monotonic() + seconds
@@ -49,14 +51,19 @@ class RehearsalHandle:
 class RehearsalExecution:
     """Plays the plan; ``scale`` shortens the durations that come from estimates."""
 
-    check_environment: Mapping[str, str]
-
     def __init__(self, scale: float, environment: Mapping[str, str]) -> None:
         self._scale = scale
         self.check_environment = environment
 
+    is_rehearsal = True
+
     def prepare(self) -> None:
         """A rehearsal needs nothing."""
+
+    def argv(self, job: Job) -> list[str]:
+        """What takes as long elsewhere; the result is the one that `outcome` gives."""
+        seconds = _HANG_S if job.task.rehearse.hangs else self._seconds(job.task)
+        return ["sleep", f"{seconds:.3f}"]
 
     def start(self, job: Job) -> RehearsalHandle:
         """Begin to sleep."""

@@ -26,10 +26,11 @@ _SHELL = re.compile(r"(?:ba|z|da|k)?sh(?:\.exe)?")
 _INTERPRETER = re.compile(r"(?:python[\d.]*|pypy3?|node|deno|bun|perl|ruby|php|osascript|pwsh|powershell)(?:\.exe)?")
 _CODE = ("-c", "-e", "-E", "-r", "-lc", "-ic", "--eval", "-command")
 _WRITING = (
-    r"\bopen\w*\([^)]*?{name}[^)]*?,\s*(?:mode\s*=\s*)?['\"][rb]?[wax+]",
-    r"{name}[^;\n]*?\.(?:write_text|write_bytes|unlink|rename|replace|mkdir|rmdir|touch)\(",
-    r"\b(?:(?:write|append|copy)File|createWriteStream|file_put_contents|File\.write)(?:Sync)?\([^)]*?{name}",
-    r"\b(?:unlink|rm|rmdir|rmtree|mkdir|makedirs|remove|rename|replace|copy\w*|move|truncate)(?:Sync)?\([^)]*?{name}",
+    r"\bopen\w*\([^)]{{0,200}}?{name}[^)]{{0,200}}?,\s*(?:mode\s*=\s*)?['\"][rb]?[wax+]",
+    r"{name}[^;\n]{{0,200}}?\.(?:write_text|write_bytes|unlink|rename|mkdir|rmdir|touch)\(",
+    r"\b(?:(?:write|append)File|createWriteStream|file_put_contents|File\.write)(?:Sync)?\([^)]{{0,200}}?{name}",
+    r"\b(?:unlink|rm|rmdir|rmtree|mkdir|makedirs|remove|rename|os\.replace|move|truncate)(?:Sync)?\([^)]{{0,200}}?{name}",
+    r"\bcopy\w*\([^)]{{0,200}}?,[^)]{{0,200}}?{name}",
     r">{{1,2}}['\",\s]*{name}",
 )
 """How a program text that writes to ``{name}`` looks."""

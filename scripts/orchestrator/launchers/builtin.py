@@ -1,7 +1,8 @@
 """``run``: the whole plan in this process, as many tasks at a time as there are slots.
 
-The main thread decides and records; each slot has a thread that sleeps while its worker runs. A task
-starts the moment that its own dependencies are complete, not when a whole stage is.
+The main thread decides, starts and records: what has ended and what begins go into one change, with one flush. Each
+slot has a thread that sleeps while its worker runs and then judges it. A task starts the moment that its own
+dependencies are complete, not when a whole stage is.
 """
 
 from __future__ import annotations
@@ -9,249 +10,174 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from orchestrator import clock, moves
 from orchestrator.errors import CannotGoOnError, ExitCode, OrchestrateError
-from orchestrator.events import EventType
 from orchestrator.executors.execution import Cause, Execution
-from orchestrator.locks import FileLock, holder
-from orchestrator.model import RunState, Status
-from orchestrator.moves import Start
-from orchestrator.schedule import Choice, Limits, choices, next_due
+from orchestrator.launchers.course import LOOK_S, Course, Reporter, View
+from orchestrator.schedule import Choice
+from orchestrator.state import DONE
 from orchestrator.store import Store
 from orchestrator.workers import attempt as attempts
-from orchestrator.workers import live
-from orchestrator.workers.attempt import Attempt
+from orchestrator.workers.attempt import Attempt, Verdict, open_attempt
 from orchestrator.workers.hand_over import refresh_dependants
+from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.options import RunOptions
+from orchestrator.workers.recovery import recover
 from orchestrator.workers.supervisor import Supervisor
 
-LOOK_S = 0.5
-"""How often a run looks at what other processes and people changed."""
 
-RESUMED_BY_A_NEW_RUN = frozenset({"login", "money", "budget"})
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """An attempt whose end could not be judged."""
 
-
-class Reporter(Protocol):
-    """Shows what a run does, as it does it."""
-
-    def started(self, tasks: list[str]) -> None:
-        """Attempts of ``tasks`` have begun."""
-        ...
-
-    def ended(self, task: str) -> None:
-        """An attempt of ``task`` has ended; the state says how."""
-        ...
-
-    def looked(self) -> None:
-        """Some time has passed."""
-        ...
+    attempt: Attempt
+    error: OrchestrateError
 
 
 @dataclass
 class Runner:
-    """One run of the plan in ``store``. ``look`` takes over what people changed; ``show`` renders the table."""
+    """One run of the plan in ``store``.
+
+    ``slots`` says how many workers there is room for now, where that is not ``options.jobs``: with several machines
+    one may be lost. ``by`` is the command that the journal names.
+    """
 
     store: Store
     options: RunOptions
     execution: Execution
     reporter: Reporter
-    look: Callable[[], None]
-    show: Callable[[], None]
-    tell: Callable[[str], None]
+    view: View
+    slots: Callable[[], int] | None = None
+    by: str = "run"
     interrupted: threading.Event = field(default_factory=threading.Event)
-    _ended: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    _ended: queue.SimpleQueue[Verdict | _Trouble] = field(default_factory=queue.SimpleQueue)
     _orders: queue.SimpleQueue[Attempt | None] = field(default_factory=queue.SimpleQueue)
     _under_way: set[str] = field(default_factory=set)
-    _supervisor_record: list[object] = field(default_factory=live.supervisor_record)
+    _trouble: list[OrchestrateError] = field(default_factory=list)
+    _is_ending: bool = False
 
     def run(self) -> ExitCode:
         """Run until nothing is left or nothing can go on; the answer says which."""
+        self._course = Course(self.store, self.slots or (lambda: self.options.jobs), by_stage=self.options.by_stage)
         threads = [threading.Thread(target=self._work, name=f"slot {n}", daemon=True) for n in range(self.options.jobs)]
-        with Supervisor(self.store, self.options.grace_s, self.tell) as supervisor:
+        with Supervisor(self.store, self.options.grace_s) as supervisor:
             self._supervisor = supervisor
             for thread in threads:
                 thread.start()
             try:
-                self._resume()
+                self._course.resume()
                 self._loop()
             finally:
-                if self._under_way:
-                    supervisor.end_all(Cause.INTERRUPTED if self.interrupted.is_set() else Cause.STOPPED)
+                self._end()
                 for _ in threads:
                     self._orders.put(None)
                 for thread in threads:
                     thread.join()
-                self.show()
-        return ExitCode.INTERRUPTED if self.interrupted.is_set() else self._exit_code()
+                self.view.show()
+        if self._trouble:
+            raise self._trouble[0]
+        return ExitCode.INTERRUPTED if self.interrupted.is_set() else self._course.exit_code()
 
     # -- the main thread -------------------------------------------------------------------------
 
-    def _resume(self) -> None:
-        pause = self.store.state.pause
-        if pause is not None and (pause.kind in RESUMED_BY_A_NEW_RUN or not pause.holds(clock.now())):
-            with self.store.change() as change:
-                change.record(EventType.RESUMED, kind=pause.kind, reason="a new run was started")
-
     def _loop(self) -> None:
         looked = time.monotonic()
-        while not self.interrupted.is_set():
-            self._end_pause()
-            self._start()
-            if not self._under_way and self._is_over():
-                return
+        watch = HealthWatch(self.store, self.options.health_interval_s, self.view.tell)
+        ended: list[Verdict] = []
+        while not (self.interrupted.is_set() or self._trouble):
+            self._course.see_to_pauses()
+            self._turn(ended)
+            self.view.show(soon=True)
+            if not self._under_way:
+                self.store.refresh()
+                if self._course.is_over():
+                    return
+                if not self._course.slots():
+                    raise CannotGoOnError(
+                        "no machine is left to run a task on", "`orchestrate status` says what is left"
+                    )
             ended = self._wait()
-            if ended and self.store.state.stopped_by():
-                self._supervisor.end_all(Cause.STOPPED)
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
-                self.look()
+                for task in recover(self.store):  # of other processes; a run would wait for them for ever
+                    self.view.tell(f"{task}: its worker or lease was gone; it is {self.store.state.status(task)} now")
+                watch.look()
+                self.view.look()
                 self.reporter.looked()
+        self._turn(ended)
 
-    def _end_pause(self) -> None:
-        pause = self.store.state.pause
-        if pause is not None and not pause.holds(clock.now()):
-            with self.store.change() as change:
-                if change.state.pause is not None and not change.state.pause.holds(change.now):
-                    change.record(EventType.RESUMED, kind=pause.kind, reason=f"{pause.kind}: its time is over")
+    def _end(self) -> None:
+        """End what is under way, and record how it ended."""
+        self._is_ending = True
+        if self._under_way:
+            self._supervisor.end_all(Cause.INTERRUPTED if self.interrupted.is_set() else Cause.STOPPED)
+        while self._under_way:
+            self._turn(self._wait())
 
-    def _start(self) -> None:
-        limits = Limits(self.options.jobs, self.options.by_stage)
-        if not choices(self.store.state, clock.now(), limits):
+    def _turn(self, ended: Sequence[Verdict]) -> None:
+        """Record what has ended and what begins now, in one change, and start the workers."""
+        if not ended and not self._choices():
             return
         with self.store.change() as change:
-            chosen = choices(change.state, change.now, limits)
-            numbers = {choice.task: self._start_one(change, choice) for choice in chosen}
-        for task, (number, before) in numbers.items():
-            self._under_way.add(task)
-            self._orders.put(
-                Attempt(self.store, self.execution, task, number, self.options.delay_scale, failed_before=before)
-            )
-        if numbers:
-            self.reporter.started(list(numbers))
+            attempts.record(change, ended)
+            opened = [
+                open_attempt(self.store, change, choice.task, self.execution, self.options, self.by, choice.reserve_usd)
+                for choice in self._choices()
+            ]
+        for verdict in ended:
+            self.reporter.ended(verdict.attempt.task)
+        for attempt in opened:
+            self._begin(attempt)
+        if opened:
+            self.reporter.started([attempt.task for attempt in opened])
+        for verdict in ended:
+            attempts.close(verdict.attempt)
+        self._refresh([verdict.attempt.task for verdict in ended])
 
-    def _start_one(self, change: moves.Change, choice: Choice) -> tuple[int, str]:
-        record = change.state.records[choice.task]
-        before = record.reason if record.failures or record.kind == "check" else ""
-        resumable = record.session_id if self.execution.can_resume(record.session_id) else None
-        how = Start(
-            by="run",
-            executor=str(self.options.executor),
-            session_id=resumable or self.execution.new_session_id(),
-            supervisor=self._supervisor_record,  # type: ignore[arg-type]
-            reserved_usd=choice.reserve_usd or 0.0,
-        )
-        return moves.start(change, [choice.task], how)[choice.task], before
+    def _choices(self) -> list[Choice]:
+        """What to begin now; nothing once the run is ending."""
+        return [] if self._is_ending or self.interrupted.is_set() or self._trouble else self._course.choices()
 
-    def _wait(self) -> list[str]:
-        """Sleep until an attempt ends or there is reason to look; the tasks whose attempts ended."""
-        ended: list[str] = []
+    def _begin(self, attempt: Attempt) -> None:
         try:
-            ended.append(self._ended.get(timeout=self._sleep_s()))
-            while True:
-                ended.append(self._ended.get_nowait())
-        except queue.Empty:
-            pass
-        for task in ended:
-            self._under_way.discard(task)
-            self.reporter.ended(task)
-        done = [task for task in ended if self.store.state.status(task) in (Status.COMPLETED, Status.SKIPPED)]
+            self._supervisor.begin(attempt)
+        except OrchestrateError as error:
+            self._trouble.append(error)
+        if attempt.handle is not None:
+            self._under_way.add(attempt.task)
+            self._orders.put(attempt)
+
+    def _refresh(self, ended: Sequence[str]) -> None:
+        done = [task for task in ended if self.store.state.status(task) in DONE]
         if done:
             refresh_dependants(self.store.paths, self.store.state, done)
-        self.show() if not self._under_way else self.look_soon()
+
+    def _wait(self) -> list[Verdict]:
+        """Sleep until an attempt ends or there is reason to look; the verdicts on those that ended."""
+        ended: list[Verdict] = []
+        try:
+            self._take(self._ended.get(timeout=self._course.wait_s(LOOK_S)), ended)
+            while True:
+                self._take(self._ended.get_nowait(), ended)
+        except queue.Empty:
+            pass
         return ended
 
-    def look_soon(self) -> None:
-        """Nothing more than the table, now and then; a place for launchers that show more."""
-
-    def _sleep_s(self) -> float:
-        now = clock.now()
-        due = next_due(self.store.state)
-        pause = self.store.state.pause
-        times = [at - now for at in (due, pause.until if pause else None) if at is not None and at > now]
-        return max(0.0, min([LOOK_S, *times]))
-
-    def _is_over(self) -> bool:
-        """Whether nothing is left that this run could wait for."""
-        self.store.refresh()
-        state, now = self.store.state, clock.now()
-        if state.stopped_by():
-            return True
-        if state.count(Status.RUNNING) or state.count(Status.RETRYING):
-            return False
-        if not state.count(Status.PENDING):
-            return True
-        if state.is_paused(now) and state.pause is not None:
-            return state.pause.kind in RESUMED_BY_A_NEW_RUN
-        if choices(state, now, Limits(self.options.jobs, self.options.by_stage)):
-            return False
-        if self.options.by_stage and state.awaiting_approval():
-            return True
-        return self._pause_for_money()
-
-    def _pause_for_money(self) -> bool:
-        budget = self.store.state.plan.budget_usd
-        if budget is None:
-            return False
-        with self.store.change() as change:
-            spent = change.state.spent_usd
-            change.record(
-                EventType.PAUSED,
-                kind="budget",
-                reason=f"budget used up: ${spent:.4f} of ${budget:.4f} spent, no open task fits in what is left",
-            )
-        return True
-
-    def _exit_code(self) -> ExitCode:
-        state, now = self.store.state, clock.now()
-        outcome = state.run_state(now)
-        if outcome is RunState.COMPLETED:
-            return ExitCode.DONE
-        if outcome is RunState.PAUSED:
-            return ExitCode.STOPPED
-        return ExitCode.PROBLEMS if outcome in (RunState.BLOCKED, RunState.FAILED) else ExitCode.STOPPED
+    def _take(self, end: Verdict | _Trouble, ended: list[Verdict]) -> None:
+        self._under_way.discard(end.attempt.task)
+        if isinstance(end, _Trouble):
+            attempts.close(end.attempt)
+            self._trouble.append(end.error)
+        else:
+            ended.append(end)
 
     # -- the threads of the slots ----------------------------------------------------------------
 
     def _work(self) -> None:
         while (attempt := self._orders.get()) is not None:
             try:
-                perform(attempt, self._supervisor, self.interrupted)
+                self._ended.put(self._supervisor.settled(attempt))
             except OrchestrateError as error:
-                self.tell(f"{attempt.task}: {error.message}")
-                self.interrupted.set()
-            finally:
-                self._ended.put(attempt.task)
-
-
-def perform(attempt: Attempt, supervisor: Supervisor, interrupted: threading.Event) -> Status | None:
-    """Run ``attempt``, whose start is on record, to its end."""
-    try:
-        attempts.begin(attempt)
-    except OrchestrateError as error:
-        attempts.abandon(attempt, error)
-        if error.code is ExitCode.CANNOT_GO_ON:
-            raise
-        return attempt.store.state.records[attempt.task].status
-    supervisor.add(attempt)
-    if interrupted.is_set():
-        attempt.end(Cause.INTERRUPTED, 0.5)
-    try:
-        return attempts.finish(attempt)
-    finally:
-        supervisor.remove(attempt)
-
-
-def hold_run_lock(store: Store) -> FileLock:
-    """The lock that the one active ``run`` or ``feed`` holds; refuses, naming the other, when there is one."""
-    lock = FileLock(store.paths.run_lock)
-    if lock.try_acquire():
-        return lock
-    other = holder(store.paths.run_lock)
-    raise CannotGoOnError(
-        "another run is active on this plan" + (f": {other.text()}" if other else ""),
-        "wait for it, watch it with `orchestrate status`, or end it with Ctrl-C where it runs",
-    )
+                self._ended.put(_Trouble(attempt, error))

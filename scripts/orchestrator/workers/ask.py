@@ -31,6 +31,16 @@ class Question:
     schema: Mapping[str, Json] | None = None
 
 
+class NoAnswerError(CannotGoOnError):
+    """There is no answer that counts; ``may_pass``: asking again can help."""
+
+    code = ExitCode.PROBLEMS
+
+    def __init__(self, message: str, *, may_pass: bool) -> None:
+        super().__init__(message, "run the command again, or do this step without the model")
+        self.may_pass = may_pass
+
+
 def ask(claude: str, project: str, question: Question, timeout_s: float = ASK_TIMEOUT_S) -> Outcome:
     """The model's answer, judged good; raises when there is none, saying whether trying again later can help."""
     program = require_program(claude, "install Claude Code, or name the program with --claude PATH")
@@ -72,6 +82,4 @@ def _no_answer(purpose: str, outcome: Outcome) -> OrchestrateError:
     message = f"the model did not answer ({purpose}): {outcome.reason}"
     if outcome.kind in (OutcomeKind.USAGE_LIMIT, OutcomeKind.MONEY, OutcomeKind.LOGIN, OutcomeKind.BACK_OFF):
         return StoppedError(message, "run the command again when the cause is gone")
-    error = CannotGoOnError(message, "run the command again, or do this step without the model")
-    error.code = ExitCode.PROBLEMS
-    return error
+    return NoAnswerError(message, may_pass=outcome.may_pass)

@@ -6,8 +6,11 @@ only while the attempt is still the one under way; the record that follows alone
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator import clock, files, moves
@@ -16,17 +19,25 @@ from orchestrator.executors.execution import Cause, Execution, Handle, Job
 from orchestrator.executors.limits import backoff_s
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.locks import FileLock
-from orchestrator.model import Status
-from orchestrator.moves import Failure, Spent
+from orchestrator.model import Status, WritesPolicy
+from orchestrator.moves import Failure, Spent, Start
 from orchestrator.render.prompt import Audience
-from orchestrator.store import Store
+from orchestrator.store import Store, StoreChange
 from orchestrator.workers import changes, checks, hand_over, pauses
-from orchestrator.workers.live import Live, host, mark_of, remove_live, write_live
+from orchestrator.workers.live import Live, host, mark_of, remove_live, supervisor_record
+from orchestrator.workers.options import RunOptions
+
+ENOUGH_FREE = 1024 * 1024
+"""Bytes that a disk must have left for an answer to be believed: programs say nothing of a write that did not fit."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """An attempt under way. ``cause`` says why it was ended by us, if it was."""
+    """An attempt under way. ``cause`` says why it was ended by us, if it was.
+
+    ``begun`` is for people, ``begun_s`` (monotonic) for timeouts and durations, which no change of the clock touches.
+    ``least_free`` is the smallest number of bytes that the disk had left while it ran.
+    """
 
     store: Store
     execution: Execution
@@ -38,7 +49,10 @@ class Attempt:
     job: Job | None = None
     handle: Handle | None = None
     live: Live | None = None
+    shown_s: float = -math.inf
     begun: float = field(default_factory=clock.now)
+    begun_s: float = field(default_factory=time.monotonic)
+    least_free: int = ENOUGH_FREE
 
     @property
     def is_current(self) -> bool:
@@ -54,12 +68,53 @@ class Attempt:
             self.handle.end(grace_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an attempt: a ``failure``, a result waiting under ``temp``, or else it is put back."""
+
+    attempt: Attempt
+    outcome: Outcome
+    spent: Spent
+    failure: Failure | None = None
+    temp: str = ""
+    hash: str = ""
+    kind: str = ""
+    reason: str = ""
+
+
+def open_attempt(
+    store: Store,
+    change: StoreChange,
+    task: str,
+    execution: Execution,
+    options: RunOptions,
+    by: str,
+    reserve_usd: float | None,
+) -> Attempt:
+    """Put the start of the next attempt of ``task`` on record, judged by this process; it has not begun yet.
+
+    ``by`` is the command that starts it, ``reserve_usd`` the money that is set aside for it.
+    """
+    record = change.state.records[task]
+    before = record.reason if record.failures or record.kind == "check" else ""
+    resumable = record.session_id if execution.can_resume(record.session_id) else None
+    how = Start(
+        by=by,
+        executor=str(options.executor),
+        session_id=resumable or execution.new_session_id(),
+        resumes=resumable is not None,
+        supervisor=supervisor_record(),
+        reserved_usd=reserve_usd or 0.0,
+    )
+    number = moves.start(change, [task], how)[task]
+    return Attempt(store, execution, task, number, options.delay_scale, failed_before=before)
+
+
 def begin(attempt: Attempt) -> None:
     """Write the prompt and start the worker. The start of the attempt is on record by now."""
     store, paths, task = attempt.store, attempt.store.paths, attempt.task
     spec = hand_over.effective(store.state, task)
     record = store.state.records[task]
-    resumes = record.executor == "claude" and attempt.execution.can_resume(record.session_id)
     text = hand_over.task_prompt(
         paths,
         store.state,
@@ -69,8 +124,8 @@ def begin(attempt: Attempt) -> None:
         failed_before=attempt.failed_before,
     )
     prompt_path = paths.prompt(task, attempt.number)
-    files.write_whole(prompt_path, text.text, flush=False)
-    lock = FileLock(paths.attempt_lock(task, attempt.number), inheritable=True, signed=False)
+    files.write_new(prompt_path, text.text)
+    lock = FileLock(paths.errors(task, attempt.number), inheritable=True, signed=False)
     lock.acquire()
     attempt.job = Job(
         task=spec,
@@ -83,11 +138,11 @@ def begin(attempt: Attempt) -> None:
         mark=mark_of(store.state.id, task, attempt.number),
         lock=lock,
         session_id=record.session_id,
-        resumes=resumes,
+        resumes=record.resumes,
         budget_usd=record.reserved_usd or spec.budget_usd,
         changes_before=changes.snapshot(paths.project, spec),
     )
-    attempt.begun = clock.now()
+    attempt.begun, attempt.begun_s = clock.now(), time.monotonic()
     attempt.handle = attempt.execution.start(attempt.job)
     attempt.live = Live(
         task=task,
@@ -105,29 +160,61 @@ def begin(attempt: Attempt) -> None:
         last_heartbeat=attempt.begun,
         last_progress=attempt.begun,
     )
-    write_live(paths, attempt.live)
 
 
-def finish(attempt: Attempt) -> Status | None:
-    """Wait for the worker, judge what it did and record it; the status that follows, None when nobody asks any more."""
+def settle(attempt: Attempt) -> Verdict:
+    """Wait for the worker and judge what it did; nothing is on record yet. Its result is on disk, under no name."""
     job, handle = attempt.job, attempt.handle
     if job is None or handle is None:
         raise ValueError("the attempt has not begun")
-    try:
-        code = handle.wait()
-        handle.clear()
-        outcome = attempt.execution.outcome(job, code, attempt.cause, clock.now())
-        return _record(attempt, job, outcome)
-    finally:
-        job.lock.release()
+    code = handle.wait()
+    handle.clear()
+    outcome = attempt.execution.outcome(job, code, attempt.cause, clock.now())
+    attempt.least_free = min(attempt.least_free, files.free_bytes(job.output))
+    spent = Spent(_cost(job, outcome), outcome.tokens, time.monotonic() - attempt.begun_s)
+    return _verdict(attempt, job, outcome, spent)
+
+
+def record(change: StoreChange, verdicts: Sequence[Verdict]) -> None:
+    """Record what became of attempts; one that is not under way any more is passed over, and its result dropped."""
+    current = [verdict for verdict in verdicts if verdict.attempt.is_current]
+    for verdict in verdicts:
+        if verdict.temp and verdict not in current:
+            files.remove(verdict.temp)
+    store = change.state
+    names = {
+        verdict.attempt.task: hand_over.result_name(verdict.attempt.store.paths, store, verdict.attempt.task)
+        for verdict in current
+        if verdict.temp
+    }
+    if names:
+        files.publish_all(
+            [(v.temp, v.attempt.store.paths.inside(*names[v.attempt.task].split("/"))) for v in current if v.temp]
+        )
+    for verdict in current:
+        task, spent = verdict.attempt.task, verdict.spent
+        if verdict.failure is not None:
+            delay = backoff_s(store.records[task].failures + 1, random.random()) * verdict.attempt.delay_scale
+            moves.fail(change, task, verdict.failure, spent, delay_s=delay)
+        elif verdict.temp:
+            moves.complete(change, task, result=names[task], hash=verdict.hash, spent=spent, reason=verdict.reason)
+        else:
+            session = verdict.outcome.session_id if verdict.outcome.can_resume else None
+            moves.put_back(change, task, verdict.reason, verdict.kind, spent, session_id=session)
+            pauses.pause_for(change, verdict.outcome, verdict.attempt.delay_scale)
+
+
+def close(attempt: Attempt) -> None:
+    """Take away what shows that the attempt is live; its end is on record."""
+    if attempt.job is not None:
+        attempt.job.lock.release()
+    if attempt.shown_s > -math.inf:
         remove_live(attempt.store.paths, attempt.task, attempt.number)
 
 
 def abandon(attempt: Attempt, error: OrchestrateError) -> Status | None:
     """Record an attempt that could not even be started."""
-    if attempt.job is not None:
-        attempt.job.lock.release()
-    remove_live(attempt.store.paths, attempt.task, attempt.number)
+    close(attempt)
     with attempt.store.change() as change:
         if not attempt.is_current:
             return None
@@ -136,58 +223,41 @@ def abandon(attempt: Attempt, error: OrchestrateError) -> Status | None:
         return moves.fail(change, attempt.task, Failure(error.message, "prompt", may_pass=False), Spent())
 
 
-def _record(attempt: Attempt, job: Job, outcome: Outcome) -> Status | None:
-    store, paths, task = attempt.store, attempt.store.paths, attempt.task
-    seconds = max(0.0, clock.now() - attempt.begun)
-    spent = Spent(_cost(job, outcome), outcome.tokens, seconds)
-    temp = ""
-    reason = outcome.reason
-    failure: Failure | None = None
-    if attempt.cause is not None and attempt.cause.is_timeout and outcome.may_pass:
-        failure = Failure(outcome.reason, str(attempt.cause))
-    elif attempt.cause is not None and not attempt.cause.is_timeout:
-        return _put_back(attempt, str(attempt.cause), attempt.cause.words, spent, outcome)
-    elif outcome.is_good:
-        problems = checks.all_problems(paths.project, job.task, outcome.text, attempt.execution.check_environment)
-        problems += outcome.forbidden
-        outside = changes.outside_writes(paths.project, job.task, job.changes_before, store.state)
-        if outside and job.task.writes_policy == "fail":
-            problems.append(f"it changed files outside its writes: {', '.join(outside)}")
-        elif outside:
-            reason = "; ".join(filter(None, [reason, f"changed files outside its writes: {', '.join(outside)}"]))
-        if problems:
-            failure = Failure("; ".join(problems), "check")
+def _verdict(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verdict:
+    cause = attempt.cause
+    if cause is not None and cause.is_timeout and outcome.may_pass:
+        return Verdict(attempt, outcome, spent, failure=Failure(outcome.reason, str(cause)))
+    if cause is not None and not cause.is_timeout:
+        return Verdict(attempt, outcome, spent, kind=str(cause), reason=cause.words)
+    if outcome.is_good:
+        return _checked(attempt, job, outcome, spent)
+    if outcome.may_pass or outcome.kind is OutcomeKind.FINAL:
+        failure = Failure(outcome.reason, str(outcome.kind), may_pass=outcome.may_pass)
+        return Verdict(attempt, outcome, spent, failure=failure)
+    return Verdict(attempt, outcome, spent, kind=str(outcome.kind), reason=outcome.reason)
+
+
+def _checked(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verdict:
+    """The verdict on an answer that is good in itself: its checks decide."""
+    paths, reason, execution = attempt.store.paths, outcome.reason, attempt.execution
+    problems = [*outcome.forbidden]
+    if attempt.least_free < ENOUGH_FREE:
+        problems.append(f"the disk was full while it ran ({attempt.least_free // 1024} KB left): its answer may be cut")
+    if not execution.is_rehearsal:
+        problems += checks.all_problems(paths.project, job.task, outcome.text, execution.check_environment)
+    outside = changes.outside_writes(paths.project, job.task, job.changes_before, attempt.store)
+    if outside:
+        said = f"changed files outside its writes: {', '.join(outside)}"
+        if job.task.writes_policy is WritesPolicy.FAIL:
+            problems.append(said)
         else:
-            temp = _written(paths.inside("results"), task, attempt.number, outcome.text)
-    elif outcome.may_pass:
-        failure = Failure(outcome.reason, str(outcome.kind))
-    elif outcome.kind is OutcomeKind.FINAL:
-        failure = Failure(outcome.reason, str(outcome.kind), may_pass=False)
-    else:
-        return _put_back(attempt, str(outcome.kind), outcome.reason, spent, outcome)
-    with store.change() as change:
-        if not attempt.is_current:
-            _discard(temp)
-            return None
-        if failure is not None:
-            delay = backoff_s(store.state.records[task].failures + 1, random.random()) * attempt.delay_scale
-            return moves.fail(change, task, failure, spent, delay_s=delay)
-        name = hand_over.result_name(paths, store.state, task)
-        files.publish(temp, paths.inside(name))
-        digest = files.digest(outcome.text.encode("utf-8", "replace"))
-        moves.complete(change, task, result=name, hash=digest, spent=spent, reason=reason)
-        return Status.COMPLETED
-
-
-def _put_back(attempt: Attempt, kind: str, reason: str, spent: Spent, outcome: Outcome) -> Status | None:
-    with attempt.store.change() as change:
-        if not attempt.is_current:
-            return None
-        status = moves.put_back(
-            change, attempt.task, reason, kind, spent, session_id=outcome.session_id if outcome.can_resume else None
-        )
-        pauses.pause_for(change, outcome, attempt.delay_scale)
-        return status
+            reason = "; ".join(filter(None, [reason, said]))
+    if problems:
+        return Verdict(attempt, outcome, spent, failure=Failure("; ".join(problems), "check"))
+    data = outcome.text.encode("utf-8", "replace")
+    temp = paths.inside("results", f".{attempt.task}.{attempt.number}.tmp")
+    files.write_new(temp, data, flush=True)
+    return Verdict(attempt, outcome, spent, temp=temp, hash=files.digest(data), reason=reason)
 
 
 def _cost(job: Job, outcome: Outcome) -> float:
@@ -195,25 +265,3 @@ def _cost(job: Job, outcome: Outcome) -> float:
     if outcome.is_settled or job.budget_usd is None:
         return outcome.cost_usd
     return max(outcome.cost_usd, job.budget_usd)
-
-
-def _written(folder: str, task: str, number: int, text: str) -> str:
-    """A file with ``text`` beside the results, on disk but under no name that counts."""
-    files.make_private_folder(folder)
-    temp = os.path.join(folder, f".{task}.{number}.tmp")
-    descriptor = files.open_output(temp)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8", "replace"))
-    except OSError as error:
-        _discard(temp)
-        raise files.failure("write the result", temp, error) from error
-    return temp
-
-
-def _discard(temp: str) -> None:
-    if temp:
-        try:
-            os.unlink(temp)
-        except OSError:
-            pass

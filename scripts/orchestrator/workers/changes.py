@@ -7,7 +7,7 @@ import subprocess
 
 from orchestrator.globs import covers
 from orchestrator.model import Status, Task
-from orchestrator.state import State
+from orchestrator.store import Store
 
 SHOWN = 10
 _GIT_TIMEOUT_S = 20.0
@@ -36,7 +36,7 @@ def snapshot(project: str, task: Task) -> Changes | None:
     return {name: _stamp(os.path.join(project, name)) for name in names}
 
 
-def outside_writes(project: str, task: Task, before: Changes | None, state: State) -> list[str]:
+def outside_writes(project: str, task: Task, before: Changes | None, store: Store) -> list[str]:
     """The files that changed while ``task`` ran, that it may not change and no other running task may."""
     if before is None:
         return []
@@ -45,8 +45,9 @@ def outside_writes(project: str, task: Task, before: Changes | None, state: Stat
         return []
     changed = [name for name in {**before, **after} if before.get(name, ()) != after.get(name, ())]
     allowed = [*task.writes, *task.outputs]
-    for other in state.with_status(Status.RUNNING):
-        allowed += [*state.tasks[other].writes, *state.tasks[other].outputs]
+    with store.reading() as state:
+        for other in state.with_status(Status.RUNNING):
+            allowed += [*state.tasks[other].writes, *state.tasks[other].outputs]
     outside = sorted(name for name in changed if not any(covers(glob, name) for glob in allowed))
     outside = [name for name in outside if not name.startswith(".orchestrator/")]
     return [*outside[:SHOWN], *([f"and {len(outside) - SHOWN} more"] if len(outside) > SHOWN else [])]

@@ -9,8 +9,8 @@ from orchestrator.model import Executor
 from orchestrator.workers.options import RunOptions
 
 
-def execution_of(options: RunOptions, folder: str) -> Execution:
-    """The executor that ``options`` name; ``folder`` is that of the run, which workers may only read."""
+def execution_of(options: RunOptions) -> Execution:
+    """The executor that ``options`` name."""
     if options.executor is Executor.REHEARSE:
         from orchestrator.executors.claude_argv import worker_environment
         from orchestrator.executors.rehearse import RehearsalExecution
@@ -22,4 +22,4 @@ def execution_of(options: RunOptions, folder: str) -> Execution:
         return CommandExecution(options.command)
     from orchestrator.executors.claude import ClaudeExecution
 
-    return ClaudeExecution(options.claude, folder)
+    return ClaudeExecution(options.claude)

@@ -7,28 +7,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from orchestrator import files
-from orchestrator.model import Task
+from orchestrator.errors import UsageError
+from orchestrator.model import Status, Task
 from orchestrator.paths import RunPaths
 from orchestrator.render.agent_file import agent_file
 from orchestrator.render.handed_over import HandedOver
-from orchestrator.render.prompt import Audience, Prompt, prompt
+from orchestrator.render.inputs import InputFiles
+from orchestrator.render.prompt import CHARACTERS_PER_TOKEN, DEFAULT_LIMIT, Audience, Prompt, prompt
 from orchestrator.state import State
+from orchestrator.subtasks import with_parents
 
-
-def is_shared(state: State, task: str) -> bool:
-    """Whether the agent of ``task`` has other tasks as well."""
-    agent = state.agents[task]
-    return sum(1 for other in state.agents.values() if other == agent) > 1
+_LIMIT_MARGIN = 400
+"""Characters for the frames and the announcements of cuts, which the size without any material does not have."""
 
 
 def result_name(paths: RunPaths, state: State, task: str) -> str:
     """The result file of ``task``, relative to the folder of the run: the recorded one, else where it will be."""
-    return state.records[task].result or paths.result_name(state.agents[task], task, is_shared(state, task))
+    return state.records[task].result or paths.result_name(state.agents[task], task, state.is_shared(task))
 
 
 def shown_path(paths: RunPaths, *parts: str) -> str:
     """A file of the run as an agent in the project would open it."""
-    return os.path.relpath(paths.inside(*parts), paths.project).replace(os.sep, "/")
+    return "/".join((paths.shown_folder, *parts))
 
 
 def effective(state: State, task: str) -> Task:
@@ -76,7 +76,7 @@ def _with_text(over: HandedOver, data: bytes | None, recorded: str | None) -> Ha
 
 def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
     """Write the assignment of ``task``, with what its dependencies hand over by now."""
-    shared = is_shared(state, task)
+    shared = state.is_shared(task)
     context = paths.context(task)
     text = agent_file(
         state.plan,
@@ -88,13 +88,16 @@ def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
         context_file=shown_path(paths, "context", f"{task}.md") if os.path.exists(context) else "",
         folder=shown_path(paths),
     )
-    files.write_whole(paths.agent_task(state.agents[task], task, shared), text, flush=False)
+    # In place: nothing is decided by this page, and a rename over it would cost a flush of it each time.
+    files.write_new(paths.agent_task(state.agents[task], task, shared), text)
 
 
 def refresh_dependants(paths: RunPaths, state: State, tasks: Iterable[str]) -> None:
-    """Write the assignments again that depend on ``tasks``, which have just ended."""
-    for name in dict.fromkeys(dependant for task in tasks for dependant in state.dependants(task)):
-        write_agent_file(paths, state, name)
+    """Write the assignments again that depend on ``tasks``, which have just ended, once nothing else is open there."""
+    ended = with_parents(state.last_subtasks, tasks)
+    for name in dict.fromkeys(dependant for task in ended for dependant in state.dependants(task)):
+        if state.status(name) is not Status.WAITING or not state.unmet(name):
+            write_agent_file(paths, state, name)
 
 
 def task_prompt(
@@ -109,29 +112,60 @@ def task_prompt(
     focus: str = "",
     failed_before: str = "",
     tools: tuple[str, ...] = (),
+    limit_tokens: int | None = None,
 ) -> Prompt:
-    """The whole prompt of ``attempt`` of ``task``."""
+    """The whole prompt of ``attempt`` of ``task``: assignment, files, dependency results and what was gathered.
+
+    With ``limit_tokens`` the whole takes at most about so many tokens: results and gathered material are cut to what
+    the assignment leaves. Raises ``UsageError`` where the assignment alone takes more.
+    """
     spec = effective(state, task)
     context = files.read_bytes_or_none(paths.context(task))
-    return prompt(
-        state.plan,
-        spec,
-        agent=state.agents[task],
-        result_file=shown_path(paths, result_name(paths, state, task)),
-        audience=audience,
-        attempt=attempt,
-        dependencies=handed_over(paths, state, task, with_text=True),
-        context=context.decode("utf-8", "replace") if context else "",
-        context_file=shown_path(paths, "context", f"{task}.md") if context else "",
-        role_prompt=role_prompt,
-        focus=focus,
-        failed_before=failed_before,
-        is_fallback=state.records[task].fallback,
-        tools=tools,
-        exists=exists_in(paths.project),
-        command=command,
-        folder=shown_path(paths),
-    )
+    dependencies = handed_over(paths, state, task, with_text=True)
+    inputs = _input_files(paths.project, spec.inputs)
+
+    def limited(limit: int) -> Prompt:
+        return prompt(
+            state.plan,
+            spec,
+            agent=state.agents[task],
+            result_file=shown_path(paths, result_name(paths, state, task)),
+            audience=audience,
+            attempt=attempt,
+            dependencies=dependencies,
+            inputs=inputs,
+            context=context.decode("utf-8", "replace") if context else "",
+            context_file=shown_path(paths, "context", f"{task}.md") if context else "",
+            role_prompt=role_prompt,
+            focus=focus,
+            failed_before=failed_before,
+            is_fallback=state.records[task].fallback,
+            tools=tools,
+            limit=limit,
+            exists=exists_in(paths.project),
+            command=command,
+            folder=shown_path(paths),
+        )
+
+    if limit_tokens is None:
+        return limited(DEFAULT_LIMIT)
+    bare = limited(0)
+    if bare.tokens > limit_tokens:
+        raise UsageError(
+            f"the assignment of {task} alone takes about {bare.tokens:,} tokens, the limit is {limit_tokens:,}",
+            f"--limit {bare.tokens + 1_000}",
+        )
+    room = limit_tokens * CHARACTERS_PER_TOKEN - len(bare.text)
+    made = limited(max(room - _LIMIT_MARGIN, 0))
+    return made if made.tokens <= limit_tokens else limited(max(room - _LIMIT_MARGIN * (len(dependencies) + 2), 0))
+
+
+def _input_files(project: str, inputs: tuple[str, ...]) -> dict[str, InputFiles]:
+    if not inputs:
+        return {}
+    from orchestrator.workers.project_files import input_files  # globs, which most prompts do not need
+
+    return input_files(project, inputs)
 
 
 def exists_in(project: str) -> Callable[[str], bool]:

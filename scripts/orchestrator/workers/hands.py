@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from orchestrator import files
 from orchestrator.errors import InvalidInputError, Problem
@@ -11,20 +12,21 @@ from orchestrator.store import Store
 from orchestrator.table import Judged
 from orchestrator.trust import require_trust, verifies
 from orchestrator.workers import checks, hand_over
+from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.recovery import end_attempt
 
 
 class WorkerHands:
-    """The checks of ``complete`` and the end of a worker, for the table."""
+    """The checks of ``complete``, the end of a worker and the assignments, for the table."""
 
     def judged(self, store: Store, task: str) -> Judged:
         """The result file of ``task`` in its place, with the same checks as ``complete``."""
         name = hand_over.result_name(store.paths, store.state, task)
-        data = files.read_bytes_or_none(store.paths.inside(name))
+        data = files.read_bytes_or_none(store.paths.inside(*name.split("/")))
         if data is None:
             raise InvalidInputError(
                 f"{task} cannot be completed: there is no result file {name}",
-                f"write the result to {name}, or `orchestrate complete {task} --result FILE`",
+                f"write the result to {name} and save the table again, or `orchestrate complete {task} --result FILE`",
             )
         require_trust(store.paths, store.state, verifies(task))
         problems = checks.all_problems(
@@ -34,13 +36,18 @@ class WorkerHands:
             worker_environment(os.environ),
         )
         if problems:
+            advice = f"mend {name}, then save the table again"
             raise InvalidInputError(
-                f"{task} cannot be completed: {'; '.join(problems)}",
-                "mend the result, then save the table again",
-                [Problem(problem, f"mend {name}", task=task) for problem in problems],
+                f"{task} cannot be completed",
+                advice,
+                [Problem(f"{task} cannot be completed: {problem}", advice, task=task) for problem in problems],
             )
         return Judged(name, files.digest(data))
 
     def end_worker(self, store: Store, task: str) -> None:
         """End the worker of the running ``task``, if it has one."""
         end_attempt(store, task)
+
+    def refresh(self, store: Store, tasks: Sequence[str]) -> None:
+        """Write the assignments again that ``tasks`` concern."""
+        refresh_assignments(store.paths, store.state, tasks)

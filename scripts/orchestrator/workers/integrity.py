@@ -1,4 +1,4 @@
-"""Whether the results are still what was recorded: the hash in the completion record tells."""
+"""Whether the results are still what was recorded, and still made from what their dependencies say."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import os
 
 from orchestrator import files
 from orchestrator.model import Status
+from orchestrator.state import DONE, State
 from orchestrator.store import Store
 
 
 def changed_results(store: Store) -> list[str]:
     """A line for each completed task whose result file is gone or is not what was recorded."""
-    found = []
-    for task in store.state.with_status(Status.COMPLETED):
-        fault = result_fault(store, task)
-        if fault:
-            found.append(f"{task}: {fault}")
-    return found
+    faults = ((task, result_fault(store, task)) for task in store.state.with_status(Status.COMPLETED))
+    return [f"{task}: {fault}" for task, fault in faults if fault]
 
 
 def result_fault(store: Store, task: str) -> str:
@@ -30,3 +27,16 @@ def result_fault(store: Store, task: str) -> str:
     if files.digest(data) != record.hash:
         return f"the result {os.path.basename(record.result)} was changed after it was recorded"
     return ""
+
+
+def outdated(state: State, task: str) -> str:
+    """Why the work on ``task`` may no longer hold: what it depends on was opened, added or done again meanwhile."""
+    if state.status(task) not in (Status.COMPLETED, Status.RUNNING):
+        return ""
+    deps = state.tasks[task].dep_ids
+    began = state.records[task].start or 0.0
+    is_open = [dep for dep in deps if state.status(dep) not in DONE]
+    is_newer = [dep for dep in deps if state.status(dep) is Status.COMPLETED and (state.records[dep].end or 0) > began]
+    words = [f"{', '.join(is_open)}, which it depends on, is open again"] * bool(is_open)
+    words += [f"{', '.join(is_newer)}, which it depends on, was completed after it began"] * bool(is_newer)
+    return f"{task} is {state.status(task)}, but {' and '.join(words)}: look whether it still holds" if words else ""

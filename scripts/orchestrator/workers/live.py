@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from orchestrator import clock, files
 from orchestrator.model import Json
@@ -13,6 +13,8 @@ from orchestrator.process_table import process_started
 
 HEARTBEAT_S = 15.0
 """How often a living supervisor says so."""
+SILENT_S = 180.0
+"""A supervisor that has not said so for this long is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,16 @@ def mark_of(run: str, task: str, number: int) -> str:
     return f"{run}/{task}/{number}"
 
 
-def write_live(paths: RunPaths, live: Live) -> None:
+def show_live(paths: RunPaths, live: Live) -> None:
     """Show ``live`` as it now is."""
+    files.write_whole(paths.worker(live.task), _text(live), flush=False)
+
+
+def _text(live: Live) -> str:
     record: dict[str, Json] = asdict(live)
     for name in ("begun", "last_heartbeat", "last_progress"):
         record[name] = clock.utc_text(float(record[name]))  # type: ignore[arg-type]
-    files.write_whole(paths.worker(live.task), json.dumps(record, ensure_ascii=False), flush=False)
+    return json.dumps(record, ensure_ascii=False)
 
 
 def read_live(paths: RunPaths, task: str) -> Live | None:
@@ -72,20 +78,8 @@ def read_live(paths: RunPaths, task: str) -> Live | None:
         return None
 
 
-def beat(paths: RunPaths, live: Live, now: float, progress: float) -> Live:
-    """``live`` with a heartbeat at ``now`` and its latest progress, shown."""
-    beaten = replace(live, last_heartbeat=now, last_progress=progress)
-    write_live(paths, beaten)
-    return beaten
-
-
 def remove_live(paths: RunPaths, task: str, attempt: int) -> None:
     """Take away what shows that ``attempt`` of ``task`` is live."""
     live = read_live(paths, task)
-    if live is not None and live.attempt != attempt:
-        return
-    for name in (paths.worker(task), paths.attempt_lock(task, attempt)):
-        try:
-            os.unlink(name)
-        except FileNotFoundError:
-            pass
+    if live is not None and live.attempt == attempt:
+        files.remove(paths.worker(task))

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
+from typing import TypeVar
 
 from orchestrator.errors import UsageError
 from orchestrator.model import DEFAULT_JOBS, DEFAULT_SCALE, Executor, Plan
+
+T = TypeVar("T")
+
+DEFAULT_HEALTH_INTERVAL_S = 120.0
+"""How often a run looks after the health of its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class RunOptions:
     by_stage: bool = False
     grace_s: float = 3.0
     is_command_given: bool = False
+    health_interval_s: float = DEFAULT_HEALTH_INTERVAL_S
 
     @property
     def delay_scale(self) -> float:
@@ -29,37 +36,60 @@ class RunOptions:
         return self.scale if self.executor is Executor.REHEARSE else 1.0
 
 
-def run_options(
-    plan: Plan,
-    *,
-    jobs: int | None = None,
-    executor: str | None = None,
-    command: str | None = None,
-    claude: str | None = None,
-    scale: float | None = None,
-    by_stage: bool = False,
-) -> RunOptions:
-    """What the command line says, else what the plan says, else the defaults. Raises ``UsageError``."""
-    chosen = executor or (Executor.COMMAND if command else plan.run.executor) or Executor.CLAUDE
-    if chosen not in list(Executor):
-        raise UsageError(f"there is no executor {chosen!r}", "one of " + ", ".join(Executor))
-    kind = Executor(chosen)
-    count = jobs if jobs is not None else plan.run.jobs if plan.run.jobs is not None else DEFAULT_JOBS
-    if count < 1:
-        raise UsageError(f"--jobs is {count}, expected at least 1", "`--jobs 4` runs four tasks at a time")
-    factor = scale if scale is not None else plan.run.scale if plan.run.scale is not None else DEFAULT_SCALE
-    if not 0 <= factor < float("inf"):
-        raise UsageError(f"--scale is {factor}, expected 0 or more", "`--scale 0.01` plays an hour in 36 seconds")
-    text = command or plan.run.command or ""
-    return RunOptions(
-        jobs=count,
-        executor=kind,
-        command=_words(text) if kind is Executor.COMMAND else (),
-        claude=claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude",
-        scale=factor,
-        by_stage=by_stage,
-        is_command_given=bool(command),
-    )
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line says of how to run; None is not said, and then the plan decides, else the default."""
+
+    jobs: int | None = None
+    executor: str | None = None
+    command: str | None = None
+    claude: str | None = None
+    scale: float | None = None
+    by_stage: bool = False
+    health_interval: str | None = None
+
+    def options(self, plan: Plan) -> RunOptions:
+        """These wishes completed by ``plan``. Raises ``UsageError``."""
+        chosen = self.executor or (Executor.COMMAND if self.command else plan.run.executor) or Executor.CLAUDE
+        if chosen not in list(Executor):
+            raise UsageError(f"there is no executor {chosen!r}", "one of " + ", ".join(Executor))
+        kind = Executor(chosen)
+        jobs = _first(self.jobs, plan.run.jobs, DEFAULT_JOBS)
+        if jobs < 1:
+            raise UsageError(f"--jobs is {jobs}, expected at least 1", "`--jobs 4` runs four tasks at a time")
+        scale = _first(self.scale, plan.run.scale, DEFAULT_SCALE)
+        if not 0 <= scale < float("inf"):
+            raise UsageError(f"--scale is {scale}, expected 0 or more", "`--scale 0.01` plays an hour in 36 seconds")
+        text = self.command or plan.run.command or ""
+        return RunOptions(
+            jobs=jobs,
+            executor=kind,
+            command=_words(text) if kind is Executor.COMMAND else (),
+            claude=self.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude",
+            scale=scale,
+            by_stage=self.by_stage,
+            is_command_given=bool(self.command),
+            health_interval_s=_interval_s(self.health_interval),
+        )
+
+
+def _first(said: T | None, planned: T | None, default: T) -> T:
+    return said if said is not None else planned if planned is not None else default
+
+
+def _interval_s(text: str | None) -> float:
+    """``text`` in seconds; the default where nothing was said."""
+    if text is None:
+        return DEFAULT_HEALTH_INTERVAL_S
+    from orchestrator.durations import FORMS, seconds
+
+    try:
+        interval_s = seconds(text)
+        if interval_s <= 0:
+            raise ValueError("it must be longer than 0")
+    except ValueError as error:
+        raise UsageError(f"--health-interval: {error}", FORMS) from error
+    return interval_s
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -13,15 +13,20 @@ _KINDS = {OutcomeKind.USAGE_LIMIT: "limit", OutcomeKind.MONEY: "money", OutcomeK
 
 
 def pause_for(change: Change, outcome: Outcome, delay_scale: float) -> None:
-    """Pause the run when ``outcome`` asks for it; a pause that holds longer already stands, with its one message."""
+    """Pause the run when ``outcome`` asks for it; workers that meet the same one later add nothing to it.
+
+    A login or money problem outranks a limit, which time alone would end; a person's pause outranks everything.
+    """
     kind = _KINDS.get(outcome.kind)
     if kind is None:
         return
     until: float | None = None
     if kind == "limit":
-        unknown = change.now + probe_delay_s(change.state.limits) * delay_scale
+        unknown = change.now + probe_delay_s(change.state.limits + 1) * delay_scale
         until = outcome.resets_at.timestamp() if isinstance(outcome.resets_at, datetime) else unknown
     pause = change.state.pause
-    if pause is not None and pause.holds(change.now) and (pause.until is None or (until or 0.0) <= pause.until):
-        return
+    if pause is not None and pause.holds(change.now):
+        is_later = outcome.resets_at is not None and (until or 0.0) > (pause.until or 0.0)
+        if pause.until is None or (pause.kind == kind and not is_later):
+            return
     change.record(EventType.PAUSED, kind=kind, reason=outcome.reason, until=round(until, 3) if until else None)

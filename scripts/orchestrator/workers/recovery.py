@@ -6,21 +6,26 @@ Nothing is adopted: the exit code of an orphan is gone with its supervisor, and 
 from __future__ import annotations
 
 import os
+import time
 
 from orchestrator import clock, moves
 from orchestrator.events import EventType
-from orchestrator.locks import is_held, remove_free_lock
+from orchestrator.locks import is_held
 from orchestrator.model import Status
 from orchestrator.moves import Spent
 from orchestrator.process_table import is_same_process
 from orchestrator.state import State, TaskRecord
 from orchestrator.store import Store
-from orchestrator.workers.live import host, mark_of, read_live, remove_live
+from orchestrator.workers.live import SILENT_S, host, mark_of, read_live, remove_live
+
+LOADING_LOOKS = 20
+LOADING_S = 0.02
+"""How often, and with what pause, a worker is looked for that may still be loading."""
 
 
 def lost_tasks(store: Store) -> list[str]:
-    """The running tasks of this machine whose supervisor is gone."""
-    return [task for task in store.state.with_status(Status.RUNNING) if _is_lost(store.state.records[task])]
+    """The running tasks whose supervisor is gone."""
+    return [task for task in store.state.with_status(Status.RUNNING) if _is_lost(store, task)]
 
 
 def over_leases(state: State, now: float) -> list[str]:
@@ -39,17 +44,15 @@ def recover(store: Store) -> list[str]:
     if not lost and not over:
         return []
     for task in lost:
-        end_attempt(store, task)
+        _end_orphan(store, task)
     with store.change() as change:
         state = change.state
         for task in lost:
             record = state.records[task]
-            if record.status is not Status.RUNNING or not _is_lost(record):
+            if record.status is not Status.RUNNING or not _is_lost(store, task):
                 continue
             number = record.attempt
-            was_started = (
-                os.path.exists(store.paths.attempt_lock(task, number)) or read_live(store.paths, task) is not None
-            )
+            was_started = os.path.exists(store.paths.errors(task, number)) or read_live(store.paths, task) is not None
             change.record(
                 EventType.WORKER_LOST,
                 task,
@@ -78,19 +81,44 @@ def end_attempt(store: Store, task: str) -> None:
     live = read_live(store.paths, task)
     if live is not None and live.attempt == record.attempt and live.host == host() and live.pid is not None:
         end_worker(live.pid, live.group, mark, started=live.started)
-    if is_held(store.paths.attempt_lock(task, record.attempt)) or live is None or live.pid is not None:
-        end_marked(mark)
+    end_marked(mark)
 
 
-def _is_lost(record: TaskRecord) -> bool:
+def _end_orphan(store: Store, task: str) -> None:
+    """End what runs for the attempt of ``task``, whose supervisor is dead.
+
+    A worker that is just being loaded holds the lock of its attempt and does not show its mark yet: looked for again.
+    """
+    end_attempt(store, task)
+    for _ in range(LOADING_LOOKS):
+        if not is_held(store.paths.errors(task, store.state.records[task].attempt)):
+            return
+        time.sleep(LOADING_S)
+        end_attempt(store, task)
+
+
+def _is_lost(store: Store, task: str) -> bool:
+    record = store.state.records[task]
     if record.supervisor is None:
         return False
     where, pid, started = record.supervisor
     if where != host():
-        return False
+        return _is_lost_elsewhere(store, task, record)
     return not is_same_process(int(pid), float(started) if started is not None else None)  # type: ignore[arg-type]
 
 
 def _clear(store: Store, task: str, number: int) -> None:
-    remove_free_lock(store.paths.attempt_lock(task, number))
     remove_live(store.paths, task, number)
+
+
+def _is_lost_elsewhere(store: Store, task: str, record: TaskRecord) -> bool:
+    """Whether an attempt of another machine is gone: nobody holds its lock, and it has said nothing for long.
+
+    So it is when a container with another name goes on with the folder of one that is gone. Where locks do not reach
+    from machine to machine, one that was only asleep notices when it wakes up that it is not asked any more.
+    """
+    live = read_live(store.paths, task)
+    heard = live.last_heartbeat if live is not None and live.attempt == record.attempt else record.start
+    if heard is not None and clock.now() - heard < SILENT_S:
+        return False
+    return not is_held(store.paths.errors(task, record.attempt))
