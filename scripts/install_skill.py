@@ -28,7 +28,9 @@ SHIPPED = (
     "docs",
     "scripts",
 )
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*", Path(__file__).name)
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", "*.egg-info", ".*", Path(__file__).name, "documents.py", "skeletons.py"
+)
 
 
 def main() -> int:

@@ -80,6 +80,20 @@ class Blocks:
     pieces: Sequence[Piece]
     opening: Opening | None = None
 
+    def html(self) -> Iterator[tuple[int, str]]:
+        """Each HTML block at the margin whose tags count, with its first line; not ``<pre>`` and the like."""
+        for piece in self.pieces:
+            for token in piece.tokens:
+                if token.type == "html_block" and not token.level and token.map and not _RAW.match(token.content):
+                    yield piece.begin + token.map[0], token.content
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Each paragraph or heading that may have a closing tag in it, with its first line."""
+        for piece in self.pieces:
+            for token in piece.tokens:
+                if token.type == "inline" and token.map and "</" in token.content:
+                    yield piece.begin + token.map[0], token.content
+
 
 def blocks(markdown: str) -> Blocks:
     """The blocks of ``markdown``. Its front matter is in the lines, but in no piece."""
@@ -205,8 +219,9 @@ def _parser() -> MarkdownIt:
 
 
 def _parsed(lines: Sequence[str]) -> Sequence[Token]:
-    # A carriage return inside a line would be one more line to the parser.
-    return _parser().parse("\n".join(lines).replace("\r", " "))
+    # A carriage return inside a line would be one more line to the parser, and markdown-it-py 4.3 reads beyond the end
+    # of a text that has no newline there (`> 1. <!--` over `> `).
+    return _parser().parse("\n".join((*lines, "")).replace("\r", " "))
 
 
 def _front_matter_length(markdown: str) -> int:
@@ -215,13 +230,3 @@ def _front_matter_length(markdown: str) -> int:
     except FrontMatterError:
         return 0
     return markdown.count("\n", 0, len(markdown) - len(parts.rest)) if parts else 0
-
-
-def html_texts(parsed: Blocks) -> Iterator[tuple[str, bool]]:
-    """Each text of ``parsed`` that may have tags in it, and whether it is an HTML block at the margin."""
-    for piece in parsed.pieces:
-        for token in piece.tokens:
-            if token.type == "html_block" and not token.level and not _RAW.match(token.content):
-                yield token.content, True
-            elif token.type == "inline" and "</" in token.content:
-                yield token.content, False

@@ -163,6 +163,11 @@ def _message(error: ValidationError | Any) -> str:
         expected = error.validator_value
         kinds = " or ".join(expected) if isinstance(expected, list) else str(expected)
         text = f"{_excerpt(error.instance)} is not of type {kinds}"
+    elif error.validator == "const":
+        text = f"{_excerpt(error.instance)} is not {_excerpt(error.validator_value)}"
+    elif error.validator is None:
+        # The schema is `false`.
+        text = f"{_excerpt(error.instance)} is not allowed here"
     elif error.validator == "enum":
         choices = ", ".join(_excerpt(choice) for choice in cast("list[object]", error.validator_value))
         text = f"{_excerpt(error.instance)} is not one of {choices}"

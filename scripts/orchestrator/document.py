@@ -12,52 +12,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import Problem
-from orchestrator.model import Priority, Status
+from orchestrator.statustable import COLUMNS, STATUS_CELLS, Block, Row, find_table, read_rows, table_head
 
-COLUMNS = ("Task ID", "Task Description", "Agent", "Status", "Priority", "Deps", "Start", "End", "Retries")
+__all__ = ["COLUMNS", "STATUS_CELLS", "Layout", "Parts", "Reading", "Row", "read_document", "spliced", "table_head"]
+
 LOG_HEADING = "Execution Log"
+GRAPH_HEADING = "Dependency Graph"
 GRAPH_LANGUAGE = "mermaid"
 
-STATUS_CELLS: dict[Status, str] = {
-    Status.WAITING: "⏸️ Waiting",
-    Status.PENDING: "🟡 Pending",
-    Status.BLOCKED: "🚫 Blocked",
-    Status.RUNNING: "🔵 Running",
-    Status.RETRYING: "🔄 Retrying",
-    Status.COMPLETED: "✅ Completed",
-    Status.FAILED: "❌ Failed",
-    Status.SKIPPED: "⏭️ Skipped",
-}
-
-_REVISION = re.compile(r"<!-- rev (\d+) -->")
-_CONFLICT = re.compile(r"^(<{7}|>{7}|\|{7})( |$)")
-_CELL_END = re.compile(r"(?<!\\)((?:\\\\)*)\|")
-_NOT_OURS = (">", "#", "-", "*  ", "|")
-_DEPS_NONE = frozenset({"none", "-", ""})
-_VARIATION = "\N{VARIATION SELECTOR-16}"
+_REVISION = re.compile(r"<!-- rev ([0-9]{1,15}) -->")
+_CONFLICT = re.compile(r"(<{7}|>{7}|\|{7})(\s|$)")
+_NOT_OURS = (">", "#", "-", "|")
+"""How lines begin that hold texts of the plan: quotes, headings, lists, rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the status table as it was read; ``line`` counts from 0."""
-
-    line: int
-    task: str
-    name: str
-    agent: str
-    status: Status
-    priority: Priority
-    deps: tuple[str, ...]
+Heading = tuple[int, int, str]
+"""The line, the level and the text of a heading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where our parts are: half-open ranges of lines, and the position of the journal that is shown."""
 
-    table: tuple[int, int]
+    table: Block
     progress: int
     log_end: int
-    graph: tuple[int, int] | None
+    graph: Block | None
     rev: int
 
 
@@ -81,11 +61,6 @@ class Parts:
     rev: int
 
 
-def table_head() -> list[str]:
-    """The two lines that the table begins with."""
-    return ["| " + " | ".join(COLUMNS) + " |", "|" + "|".join(" --- " for _ in COLUMNS) + "|"]
-
-
 def read_document(text: str) -> Reading:
     """Find the table, the progress line, the graph and the log in ``text``; every fault at once."""
     lines = _lines(text)
@@ -94,24 +69,22 @@ def read_document(text: str) -> Reading:
         return Reading(None, (), tuple(_conflict(number) for number in conflicts))
     tables, fences, headings = _blocks(lines)
     problems: list[Problem] = []
-    table = _status_table(tables, lines, problems)
+    table = find_table(tables, lines, problems)
+    rows = read_rows(table, lines, problems) if table else []
     progress = _progress_line(lines, fences, problems)
     log_end = _log_end(headings, lines, problems)
-    if table is None or progress is None or log_end is None:
+    if table is None or progress is None or log_end is None or problems:
         return Reading(None, (), tuple(problems))
-    rows = _rows(table, lines, problems)
-    if problems:
-        return Reading(None, (), tuple(problems))
-    graph = next((block for block, language in fences if language == GRAPH_LANGUAGE), None)
-    layout = Layout(table, progress[0], log_end, graph, progress[1])
+    layout = Layout(table, progress[0], log_end, _graph(headings, fences, len(lines)), progress[1])
     return Reading(layout, tuple(rows), ())
 
 
 def spliced(text: str, layout: Layout, parts: Parts) -> tuple[str, Layout]:
     """``text`` with our parts replaced, and where they are now. All other bytes stay."""
     lines = _lines(text)
-    newline = "\r\n" if lines[layout.table[0]].endswith("\r") else "\n"
-    ending = newline[:-1]
+    ending = "\r" if lines[layout.table[0]].endswith("\r") else ""
+    if parts.log and layout.log_end == len(lines) and not lines[-1].endswith(ending):
+        lines[-1] += ending  # the last line has no end yet, and gets the one that all others have
     edits: list[tuple[int, int, list[str]]] = [
         (*layout.table, [line + ending for line in (*table_head(), *parts.rows)]),
         (layout.progress, layout.progress + 1, [f"{parts.progress} <!-- rev {parts.rev} -->{ending}"]),
@@ -165,19 +138,18 @@ def _conflict(number: int) -> Problem:
     )
 
 
-Block = tuple[int, int]
-
-
-def _blocks(lines: Sequence[str]) -> tuple[list[Block], list[tuple[Block, str]], list[tuple[int, int, str]]]:
+def _blocks(lines: Sequence[str]) -> tuple[list[Block], list[tuple[Block, str]], list[Heading]]:
     """The tables, the fences with their language, and the headings (line, level, text) of a document."""
     from markdown_it import MarkdownIt
 
     # A lone carriage return is a line end to the parser and none to an editor.
     source = "\n".join(line.removesuffix("\r").replace("\r", " ") for line in lines)
-    tokens = MarkdownIt("commonmark").enable("table").parse(source.removeprefix("\ufeff"))
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.core.ruler.disable("inline")  # where the blocks are is all we ask; what is in them costs as much again
+    tokens = parser.parse(source.removeprefix("\ufeff"))
     tables: list[Block] = []
     fences: list[tuple[Block, str]] = []
-    headings: list[tuple[int, int, str]] = []
+    headings: list[Heading] = []
     for index, token in enumerate(tokens):
         if token.map is None or token.level != 0:
             continue
@@ -187,52 +159,9 @@ def _blocks(lines: Sequence[str]) -> tuple[list[Block], list[tuple[Block, str]],
             fences.append(((token.map[0], token.map[1]), token.info.strip().split(" ")[0]))
         elif token.type == "heading_open":
             headings.append((token.map[0], int(token.tag[1]), tokens[index + 1].content.strip()))
-        elif token.type in ("code_block", "html_block"):
-            if not (token.type == "html_block" and token.content.startswith("<!-- rev ")):
-                fences.append(((token.map[0], token.map[1]), ""))
+        elif token.type == "code_block" or (token.type == "html_block" and not _REVISION.match(token.content)):
+            fences.append(((token.map[0], token.map[1]), ""))
     return tables, fences, headings
-
-
-def _status_table(tables: Sequence[Block], lines: Sequence[str], problems: list[Problem]) -> Block | None:
-    expected = [name.casefold() for name in COLUMNS]
-    candidates: list[tuple[int, Block, list[str]]] = []
-    for block in tables:
-        names = [name.strip().casefold() for name in split_cells(lines[block[0]])]
-        shared = len(set(names) & set(expected))
-        if names == expected:
-            candidates.append((100, block, names))
-        elif shared >= 5:
-            candidates.append((shared, block, names))
-    if not candidates:
-        problems.append(
-            Problem(
-                "the status table is missing: no table has the header " + table_head()[0],
-                "put the table back, or run `orchestrate repair`",
-                line=1,
-            )
-        )
-        return None
-    best = max(candidates, key=lambda candidate: candidate[0])
-    if best[0] != 100:
-        problems.append(
-            Problem(
-                f"the columns of the status table were changed: expected {table_head()[0]}",
-                "give the columns their names and order back, or run `orchestrate repair`",
-                line=best[1][0] + 1,
-            )
-        )
-        return None
-    exact = [candidate for candidate in candidates if candidate[0] == 100]
-    if len(exact) > 1:
-        problems.append(
-            Problem(
-                f"the status table stands twice, first in line {exact[0][1][0] + 1}",
-                "take one of them out, or run `orchestrate repair`",
-                line=exact[1][1][0] + 1,
-            )
-        )
-        return None
-    return best[1]
 
 
 def _progress_line(
@@ -259,94 +188,28 @@ def _progress_line(
     return None
 
 
-def _log_end(headings: Sequence[tuple[int, int, str]], lines: Sequence[str], problems: list[Problem]) -> int | None:
+def _graph(headings: Sequence[Heading], fences: Sequence[tuple[Block, str]], lines: int) -> Block | None:
+    """The first drawing under its heading; a drawing that people add elsewhere is theirs."""
+    section = _section(headings, GRAPH_HEADING, lines)
+    drawings = [block for block, language in fences if language == GRAPH_LANGUAGE]
+    return next((block for block in drawings if section and section[0] < block[0] < section[1]), None)
+
+
+def _section(headings: Sequence[Heading], wanted: str, lines: int) -> Block | None:
+    """From the heading ``wanted`` to the next one that is not below it."""
     for index, (start, level, title) in enumerate(headings):
-        if title.casefold() != LOG_HEADING.casefold():
-            continue
-        end = next((line for line, other, _ in headings[index + 1 :] if other <= level), len(lines))
-        while end > start + 1 and not lines[end - 1].strip():
-            end -= 1
-        return end
-    problems.append(
-        Problem(f"the heading `## {LOG_HEADING}` is missing", "put it back, or run `orchestrate repair`", line=1)
-    )
+        if title.casefold() == wanted.casefold():
+            return start, next((line for line, other, _ in headings[index + 1 :] if other <= level), lines)
     return None
 
 
-def split_cells(line: str) -> list[str]:
-    """The cells of one table row, still escaped; the pipes at both ends are optional."""
-    text = line.strip()
-    text = text[1:] if text.startswith("|") else text
-    cells: list[str] = []
-    start = 0
-    for match in _CELL_END.finditer(text):
-        cells.append(text[start : match.end() - 1].strip())
-        start = match.end()
-    if rest := text[start:].strip():
-        cells.append(rest)
-    return cells
-
-
-def read_status(text: str) -> Status | None:
-    """The status that a cell says: the emoji alone, the word alone, or both, in any case."""
-    plain = text.replace(_VARIATION, "").strip().casefold()
-    for status, cell in STATUS_CELLS.items():
-        emoji, word = cell.replace(_VARIATION, "").casefold().split(" ")
-        if plain in (emoji, word, f"{emoji} {word}", f"{emoji}{word}"):
-            return status
-    return None
-
-
-def _rows(table: Block, lines: Sequence[str], problems: list[Problem]) -> list[Row]:
-    from orchestrator.render.markdown import uncell
-
-    rows: list[Row] = []
-    seen: dict[str, int] = {}
-    for number in range(table[0] + 2, table[1]):
-        cells = split_cells(lines[number])
-        if len(cells) != len(COLUMNS):
-            problems.append(
-                Problem(
-                    f"the row has {len(cells)} cells, expected {len(COLUMNS)}",
-                    r"write a pipe inside a cell as \| and leave an empty line after the table,"
-                    " or run `orchestrate repair`",
-                    line=number + 1,
-                )
-            )
-            continue
-        task, name, agent, status_cell, priority_cell, deps_cell = (uncell(cell) for cell in cells[:6])
-        status, priority = read_status(status_cell), priority_cell.strip().upper()
-        if task in seen:
-            problems.append(
-                Problem(
-                    f"the row of {task} stands twice, first in line {seen[task] + 1}",
-                    "take one of them out",
-                    line=number + 1,
-                    task=task,
-                )
-            )
-        seen.setdefault(task, number)
-        if status is None:
-            problems.append(
-                Problem(
-                    f"`{status_cell}` is no status",
-                    "write one of " + ", ".join(STATUS_CELLS.values()),
-                    line=number + 1,
-                    task=task,
-                )
-            )
-        if priority not in Priority.__members__:
-            problems.append(
-                Problem(f"`{priority_cell}` is no priority", "write P0, P1, P2 or P3", line=number + 1, task=task)
-            )
-        if status is None or priority not in Priority.__members__:
-            continue
-        rows.append(Row(number, task, name, agent, status, Priority(priority), read_deps(deps_cell)))
-    return rows
-
-
-def read_deps(text: str) -> tuple[str, ...]:
-    """The ids of a Deps cell: `None`, or ids with commas between them."""
-    if text.strip().casefold() in _DEPS_NONE:
-        return ()
-    return tuple(part for part in (item.strip() for item in text.split(",")) if part)
+def _log_end(headings: Sequence[Heading], lines: Sequence[str], problems: list[Problem]) -> int | None:
+    section = _section(headings, LOG_HEADING, len(lines))
+    if section is None:
+        advice = "put it back, or run `orchestrate repair`"
+        problems.append(Problem(f"the heading `## {LOG_HEADING}` is missing", advice, line=1))
+        return None
+    start, end = section
+    while end > start + 1 and not lines[end - 1].strip():
+        end -= 1
+    return end

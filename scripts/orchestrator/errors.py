@@ -47,7 +47,7 @@ class Problem:
         advice = f" (try: {self.advice})" if self.advice else ""
         return f"{place}{self.severity}: {subject}{self.message}{advice}"
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> dict[str, str | int | None]:
         """The JSON form that ``validate --json`` prints."""
         return {
             "severity": str(self.severity),

@@ -30,11 +30,13 @@ class EventType(StrEnum):
     TASK_REOPENED = "task_reopened"
     TASK_EDITED = "task_edited"
     EDIT_PUT_BACK = "edit_put_back"
+    CONTEXT_ADDED = "context_added"
     APPROVED = "approved"
     TRUSTED = "trusted"
     WORKER_LOST = "worker_lost"
     PAUSED = "paused"
     RESUMED = "resumed"
+    QUIET_HOURS_SET = "quiet_hours_set"
     BATCH_COMPLETED = "batch_completed"
     MERGED = "merged"
     REPAIRED = "repaired"
@@ -54,15 +56,18 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "source": "digest of plan.yaml",
         "added": "how many tasks are new",
         "changed": "how many tasks have other fields",
+        "settings": "whether anything beside the tasks is different",
         "by": "init, add, decompose or edit",
     },
     EventType.BATCH_STARTED: {"batch": "stage number, from 1", "tasks": "ids that start it", "agents": "their agents"},
     EventType.TASK_STARTED: {
         "agent": "agent id",
         "batch": "stage number",
+        "opens_batch": "whether it is among the first of its batch",
         "executor": "claude, rehearse, command or hand",
         "by": "run, exec, feed or hand",
         "session_id": "of the claude process",
+        "resumes": "whether it goes on in the session of an attempt that was put back",
         "supervisor": "[host, pid, start time] of the process that judges the attempt",
         "reserved_usd": "money set aside for it",
         "lease_until": "by hand: unix seconds",
@@ -80,17 +85,20 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "steps": "what was done, in order",
         "summary": "what came out",
         "batch": "stage number",
+        "taken_from": "the last subtask of a task that was split, whose result this is",
     },
     EventType.TASK_FAILED: {
         "reason": "why",
         "kind": "class of the failure",
         "strategy": "the on_failure that decided",
-        "blocks": "[task, agent] of those that wait for it",
+        "blocks": "[task, agent] of those that it blocks, the nearest first",
+        "blocked": "how many it blocks",
         "cost_usd": "of the attempt",
         "tokens": "of the attempt",
         "duration_s": "of the attempt",
     },
     EventType.TASK_RETRYING: {
+        "agent": "agent id",
         "retry_count": "retries so far, this one included",
         "retry_reason": "why the attempt failed",
         "retry_modifications": "what the next attempt does otherwise",
@@ -110,20 +118,45 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "tokens": "of the attempt",
         "duration_s": "of the attempt",
     },
-    EventType.TASK_SKIPPED: {"reason": "why"},
-    EventType.TASK_REOPENED: {"reason": "why", "was": "the status before"},
-    EventType.TASK_EDITED: {"fields": "the new values", "by": "table or command"},
+    EventType.TASK_SKIPPED: {
+        "agent": "agent id",
+        "reason": "why",
+        "cost_usd": "of the attempt that ended with it",
+        "tokens": "of the attempt",
+        "duration_s": "of the attempt",
+        "taken_from": "the last subtask of a task that was split, which was skipped",
+    },
+    EventType.TASK_REOPENED: {
+        "agent": "agent id",
+        "reason": "why",
+        "was": "the status before",
+        "retries": "retries so far, this one included",
+    },
+    EventType.TASK_EDITED: {
+        "fields": "the new values",
+        "payload": "file under store/ with the new values, where they are long",
+        "by": "table or command",
+    },
     EventType.EDIT_PUT_BACK: {"cell": "column", "reason": "why"},
+    EventType.CONTEXT_ADDED: {
+        "file": "where all that was gathered for the task is",
+        "source": "the file that was added, or stdin",
+        "characters": "how many were added",
+        "hash": "digest of the file as it now is",
+    },
     EventType.APPROVED: {"by": "who", "note": "their words"},
     EventType.TRUSTED: {"hash": "digest of what may start programs"},
     EventType.WORKER_LOST: {"reason": "how it was found", "pid": "of the worker"},
     EventType.PAUSED: {"kind": "limit, hand, quiet, login, money or budget", "reason": "why", "until": "unix seconds"},
     EventType.RESUMED: {"reason": "why", "kind": "of the pause that ends"},
+    EventType.QUIET_HOURS_SET: {"hours": "22:00-07:00, or empty for none"},
     EventType.BATCH_COMPLETED: {"batch": "stage number", "duration_s": "since the batch started"},
     EventType.MERGED: {
         "strategy": "concat, structured or ai",
         "file": "final output",
         "missing": "tasks without result",
+        "hash": "digest of that file",
+        "results": "how many results are in it",
     },
     EventType.REPAIRED: {"kept": "where the damaged file is"},
     EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},
@@ -131,6 +164,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
     EventType.ORCHESTRATION_BLOCKED: {
         "blocking_task": "the failed task",
         "failure_reason": "why it failed",
+        "attempts": "how many it has had",
         "escalation": "what a person can do",
     },
 }

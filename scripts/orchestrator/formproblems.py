@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ValidationError
+from dataclasses import replace
+
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem
@@ -11,11 +13,12 @@ from orchestrator.planschema import (
     DefaultsForm,
     DependencyForm,
     FallbackForm,
+    Form,
     HeadForm,
     PlanForm,
     TaskForm,
 )
-from orchestrator.wording import excerpt, found, listed, nearest
+from orchestrator.wording import excerpt, found, listed, nearest, printable
 from orchestrator.yamlfile import Document, Path
 
 _EXPECTED = {
@@ -61,12 +64,13 @@ _SYNONYMS = {
 }
 
 
-def form_problems(error: ValidationError, document: Document, path: Path, form: type[BaseModel]) -> list[Problem]:
+def form_problems(error: ValidationError, document: Document, path: Path, form: type[Form]) -> list[Problem]:
     """One problem for each thing that ``form`` refuses in the value at ``path`` of ``document``."""
-    return [_problem(each, document, path, form) for each in error.errors(include_url=False)]
+    problems = (_problem(each, document, path, form) for each in error.errors(include_url=False))
+    return [replace(each, message=printable(each.message), advice=printable(each.advice)) for each in problems]
 
 
-def _problem(error: ErrorDetails, document: Document, path: Path, form: type[BaseModel]) -> Problem:
+def _problem(error: ErrorDetails, document: Document, path: Path, form: type[Form]) -> Problem:
     """One of pydantic's errors as a problem; the name of the task is added by the caller."""
     written = document.written((*path, *error["loc"]))
     shown = written if path == ("defaults",) else written[len(path) :]
@@ -116,12 +120,9 @@ def _conversion(expected: str, value: object) -> str:
         return "put a text that contains `: ` or begins with `{` in quotes"
     if expected == "text" and isinstance(value, list):
         return "write one text, or put a text that begins with `[` in quotes"
-    if expected == "a list" and is_scalar:
-        return (
-            f"write [{value}]"
-            if len(str(value)) < 40 and "," not in str(value)
-            else "write one item a line, after `- `"
-        )
+    if expected == "a list" and is_scalar and str(value).strip():
+        is_one = len(str(value)) < 40 and "," not in str(value)
+        return f"write [{value}]" if is_one else "write one item a line, after `- `"
     if expected == "true or false" and isinstance(value, str):
         truth = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
         return f"write {truth.get(value.casefold(), 'true')}"
@@ -130,12 +131,12 @@ def _conversion(expected: str, value: object) -> str:
     return f"write {expected}"
 
 
-def _unknown_key(path: Path, name: Path, form: type[BaseModel]) -> tuple[str, str]:
+def _unknown_key(path: Path, name: Path, form: type[Form]) -> tuple[str, str]:
     """Message and advice for the key at the end of ``path`` that does not exist there."""
     key, around = str(path[-1]), _name(name[:-1])
     inner = next((INNER_FORMS[step] for step in reversed(path[:-1]) if step in INNER_FORMS), form)
     known = inner.model_fields
-    place = f"in `{around}`" if around else "in a plan" if form is HeadForm else "in a task"
+    place = f"in `{around}`" if around else form.place
     message = f"there is no key {excerpt(key)} {place}"
     synonym = _SYNONYMS.get(key.casefold().replace("-", "_").replace(" ", "_"))
     if synonym in known:

@@ -1,12 +1,14 @@
 """Path globs of ``writes`` and ``outputs``: which paths one covers, and whether two may mean the same path.
 
 Paths are relative to the project, with ``/`` between names. ``*``, ``?`` and ``[…]`` stand inside one name, ``**`` as a
-name for any number of folders. A glob also covers everything below what it matches, for that may be a folder.
+name for any number of folders. A glob also covers everything below what it matches, for that may be a folder, unless
+its last name ends like that of a file (``notes.md``, ``*.py``) and no ``/`` follows.
 Letter case and Unicode composition do not count, because on macOS and Windows they do not distinguish files.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +17,8 @@ from unicodedata import normalize
 
 _ANY_FOLDERS = "**"
 _WILD = frozenset("*?[")
+# ``conf.d`` and ``v1.2`` are folders as a rule.
+_FILE = re.compile(r".*[^.]\.(?!d$)[A-Za-z][A-Za-z0-9]{0,7}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,9 @@ class _Characters:
     is_negated: bool
 
     def has(self, character: str) -> bool:
-        """Whether ``character`` in one of its cases belongs to the class."""
-        cases = {character, character.lower(), character.upper()}
-        return any(any(low <= case <= high for low, high in self.ranges) != self.is_negated for case in cases)
+        """Whether ``character`` may belong to the class: in one of its cases, or as it is to a negated one."""
+        cases = {character} if self.is_negated else {character, character.lower(), character.upper()}
+        return any(low <= case <= high for case in cases for low, high in self.ranges) != self.is_negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,17 @@ _Item = TypeVar("_Item")
 
 
 def overlap(glob: str, other: str) -> bool:
-    """Whether some path may be covered by both globs.
+    """Whether some path may be covered by both globs, or one names a folder around what the other names.
 
     Never says no wrongly; says yes wrongly only for two character classes without a common character.
     """
-    first, second = names(glob), names(other)
-    return _meet(first, second, _ANY_FOLDERS, _names_meet, lambda i, j: i == len(first) or j == len(second))
+    first, second = _covering(glob), _covering(other)
+    return _are_nested(glob, other) or _meet(first, second, _ANY_FOLDERS, _names_meet)
 
 
 def covers(glob: str, path: str) -> bool:
-    """Whether ``glob`` matches ``path`` or a folder around it. Where two globs cover one path, they overlap."""
-    first, second = names(glob), names(path)
-    return _meet(first, second, _ANY_FOLDERS, _name_matches, lambda i, _: i == len(first))
+    """Whether ``glob`` covers ``path``. Where two globs cover one path, they overlap."""
+    return _meet(_covering(glob), names(path), _ANY_FOLDERS, _name_matches)
 
 
 def names(path: str) -> tuple[str, ...]:
@@ -73,12 +76,22 @@ def literal_names(glob: str) -> tuple[str, ...]:
     return tuple(result)
 
 
+def _covering(glob: str) -> tuple[str, ...]:
+    """The names of ``glob``, with ``**`` at the end where it covers what is below."""
+    result = names(glob)
+    is_file = bool(result) and _FILE.fullmatch(result[-1]) is not None and not glob.endswith("/")
+    return result if is_file else (*result, _ANY_FOLDERS)
+
+
+def _are_nested(glob: str, other: str) -> bool:
+    """Whether one glob, taken as it is written, is a path above the other or the same one."""
+    first, second = (tuple(map(_folded, names(each))) for each in (glob, other))
+    length = min(len(first), len(second))
+    return first[:length] == second[:length]
+
+
 def _meet(
-    first: Sequence[_Item],
-    second: Sequence[_Item],
-    star: _Item,
-    item_meets: Callable[[_Item, _Item], bool],
-    is_end: Callable[[int, int], bool],
+    first: Sequence[_Item], second: Sequence[_Item], star: _Item, item_meets: Callable[[_Item, _Item], bool]
 ) -> bool:
     """Whether two sequences can stand for the same thing, ``star`` standing for any number of items.
 
@@ -91,9 +104,9 @@ def _meet(
         if pair in seen:
             continue
         seen.add(pair)
-        if is_end(i, j):
-            return True
         has_first, has_second = i < len(first), j < len(second)
+        if not has_first and not has_second:
+            return True
         if has_first and first[i] == star:
             open_pairs.append((i + 1, j))
             if has_second:
@@ -118,10 +131,10 @@ def _names_meet(name: str, other: str) -> bool:
 
 def _name_matches(name: str, literal: str) -> bool:
     """Whether ``name``, with wildcards, matches ``literal``, which has none, whatever characters it has."""
-    if not _WILD.intersection(name):
-        return _folded(name) == _folded(literal)
     # A folder that is really called [id] is written so in a plan as well.
-    return name == literal or _tokens_meet(_tokens(name), tuple(literal))
+    if _folded(name) == _folded(literal):
+        return True
+    return bool(_WILD.intersection(name)) and _tokens_meet(_tokens(name), tuple(literal))
 
 
 def _folded(text: str) -> str:
@@ -136,7 +149,7 @@ def _folded_character(character: str) -> str:
 
 
 def _tokens_meet(first: Sequence[_Token], second: Sequence[_Token]) -> bool:
-    return _meet(first, second, _STAR, _characters_meet, lambda i, j: i == len(first) and j == len(second))
+    return _meet(first, second, _STAR, _characters_meet)
 
 
 def _characters_meet(token: _Token, other: _Token) -> bool:

@@ -84,7 +84,7 @@ def made_in(folder: Path, wanted: Mapping[str, str]) -> Path:
     for installer, command in installers():
         say(f"installing its libraries once with {installer} into {folder.parent}")
         made = folder / installer
-        what = ["--target", str(made), *(f"{name}>={version}" for name, version in wanted.items())]
+        what = ["--target", str(made), *(f"{name}>={versions}" for name, versions in wanted.items())]
         failure = failure_of([*command, *what]) or failure_of(trial(made, wanted))
         if failure is None:
             names = sorted(entry.name for entry in made.iterdir())

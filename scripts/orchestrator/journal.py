@@ -16,6 +16,8 @@ from threading import Condition
 
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.events import Event
+from orchestrator.files import failure
+from orchestrator.model import Json
 
 LINE_LIMIT = 4000
 """Bytes of one line; a write of up to 4 KB is the unit that tests of torn appends were made with."""
@@ -23,6 +25,13 @@ LINE_LIMIT = 4000
 _START = "0" * 16
 _SEAL = ',"chain":"0123456789abcdef"}'
 _CUT = " …"
+_NEVER_CUT = frozenset(
+    {
+        *("timestamp", "type", "orchestration_id", "task", "attempt", "agent", "result", "hash", "payload", "source"),
+        *("session_id", "supervisor", "fields", "kind", "by", "executor"),
+    }
+)
+"""What the state is made of; only words for people give way when a line grows too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,12 @@ class Position:
     chain: str = _START
 
 
+def fitted(event: Event) -> Event:
+    """``event`` as it will be read back: in at most ``LINE_LIMIT`` bytes, its longest texts cut visibly, as JSON."""
+    read: Event = json.loads(_body(event))
+    return read
+
+
 def sealed(event: Event, chain: str) -> tuple[bytes, str]:
     """``event`` as a line with its newline, and the chain that the line ends with."""
     body = _body(event)
@@ -43,16 +58,16 @@ def sealed(event: Event, chain: str) -> tuple[bytes, str]:
 
 def unsealed(line: bytes, chain: str) -> tuple[Event | None, str, str]:
     """The event of ``line`` (without newline), the chain it ends with, and what is wrong with it, if anything."""
-    body, link = line[: -len(_SEAL)] + b"}", line[-18:-2].decode("ascii", "replace")
-    is_sealed = line.endswith(b'"}') and line[-len(_SEAL) : -18] == b',"chain":"'
+    link = _seal_of(line)
+    body = _body_of(line) if link else line
     try:
-        event = json.loads(body if is_sealed else line)
-    except ValueError:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
         return None, chain, "is not JSON"
     if not isinstance(event, dict) or "type" not in event:
         return None, chain, "is not an event"
-    if not is_sealed:
-        return None, chain, "was not written by this program"
+    if not link:
+        return event, chain, "was not written by this program"
     if _link(chain, body) != link:
         return event, link, "or the one before it was changed after it was written"
     return event, link, ""
@@ -72,11 +87,27 @@ class Journal:
         self._flushed_more = Condition()
 
     def resume(self, position: Position) -> bool:
-        """Go on from ``position``, if the file still reaches that far."""
-        if self._size() < position.offset:
+        """Go on from ``position``, if that is still a place in this journal."""
+        if not self.has(position):
             return False
         self.position = position
         return True
+
+    def has(self, position: Position) -> bool:
+        """Whether the line that ends at ``position`` is still the one that ended there."""
+        if not position.lines:
+            return position == Position()
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(max(0, position.offset - 19))
+                return file.read(19) == position.chain.encode() + b'"}\n'
+        except OSError:
+            return False
+
+    def start_again(self) -> None:
+        """Read the next news from the beginning."""
+        self.position = Position()
+        self.problems.clear()
 
     def news(self) -> Iterator[Event | None]:
         """The events since the last call; None stands for a line that says nothing."""
@@ -89,7 +120,7 @@ class Journal:
             before = self.position
             self.position = Position(before.offset + len(line) + 1, before.lines + 1, chain)
             if fault:
-                self.problems.append(_damage(self.position.lines, fault))
+                self.problems.append(damage(self.position.lines, fault))
             yield event
 
     def append(self, events: Sequence[Event]) -> str:
@@ -153,13 +184,11 @@ class Journal:
         problems: list[Problem] = []
         chain = _START
         for number, line in enumerate(self._read(0).split(b"\n")[:-1], start=1):
-            body, is_sealed = line[: -len(_SEAL)] + b"}", line[-len(_SEAL) : -18] == b',"chain":"'
-            link = line[-18:-2].decode("ascii", "replace")
-            if is_sealed and _link(chain, body) == link:
-                chain = link
+            if (link := _seal_of(line)) and _link(chain, _body_of(line)) == link:
+                chain = link  # nothing is parsed where nothing is wrong
                 continue
             _, chain, fault = unsealed(line, chain)
-            problems.append(_damage(number, fault))
+            problems.append(damage(number, fault))
         return problems
 
     def events(self, start: Position = Position()) -> Iterator[Event | None]:
@@ -174,11 +203,14 @@ class Journal:
         tail = self._read(self.position.offset)
         if not tail:
             return ""
-        with open(self.torn_path, "ab", opener=_private) as torn:
-            torn.write(tail + b"\n")
-            torn.flush()
-            os.fsync(torn.fileno())
-        os.ftruncate(self._descriptor(), self.position.offset)
+        try:
+            with open(self.torn_path, "ab", opener=_private) as torn:
+                torn.write(tail + b"\n")
+                torn.flush()
+                os.fsync(torn.fileno())
+            os.ftruncate(self._descriptor(), self.position.offset)
+        except OSError as error:
+            raise _unwritable(self.path, error, "nothing was changed") from error
         return f"an unfinished last line of the journal ({len(tail)} bytes) was set aside in {self.torn_path}"
 
     def _descriptor(self) -> int:
@@ -198,12 +230,8 @@ class Journal:
                 return file.read()
         except FileNotFoundError:
             return b""
-
-    def _size(self) -> int:
-        try:
-            return os.stat(self.path).st_size
-        except FileNotFoundError:
-            return 0
+        except OSError as error:
+            raise failure("read", self.path, error) from error
 
 
 def _unwritable(path: str, error: OSError, outcome: str) -> CannotGoOnError:
@@ -221,7 +249,8 @@ def _link(chain: str, body: bytes) -> str:
     return sha256(chain.encode() + body).hexdigest()[:16]
 
 
-def _damage(number: int, fault: str) -> Problem:
+def damage(number: int, fault: str) -> Problem:
+    """The problem of the line ``number``, from 1."""
     return Problem(
         f"line {number} of events.jsonl {fault}",
         "look at the results that it concerns; the journal is only ever appended to",
@@ -229,18 +258,32 @@ def _damage(number: int, fault: str) -> Problem:
     )
 
 
+def _seal_of(line: bytes) -> str:
+    """The chain that ``line`` (without newline) says it ends with; empty when it has none."""
+    if line[-2:] != b'"}' or line[-len(_SEAL) : -18] != b',"chain":"':
+        return ""
+    return line[-18:-2].decode("ascii", "replace")
+
+
+def _body_of(line: bytes) -> bytes:
+    return line[: -len(_SEAL)] + b"}"
+
+
 def _body(event: Event) -> bytes:
-    """``event`` as JSON of at most ``LINE_LIMIT`` bytes; the longest texts are cut, visibly."""
-    body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    body = _json(event)
     room = 1200
-    while len(body) > LINE_LIMIT - len(_SEAL) and room > 10:
-        event = {key: _clipped(value, room) for key, value in event.items()}  # type: ignore[misc]
-        body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    while len(body) > LINE_LIMIT - len(_SEAL) and room > 1:
+        event = {key: value if key in _NEVER_CUT else _clipped(value, room) for key, value in event.items()}
+        body = _json(event)
         room //= 2
     return body
 
 
-def _clipped(value: object, room: int) -> object:
+def _json(event: Event) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _clipped(value: Json, room: int) -> Json:
     if isinstance(value, str) and len(value) > room:
         return value[:room] + _CUT
     if isinstance(value, list):

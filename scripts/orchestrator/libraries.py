@@ -20,18 +20,18 @@ STAMP = "complete.txt"
 
 
 def requirements(project: str) -> dict[str, str]:
-    """Smallest version by name, from the text of pyproject.toml.
+    """Versions by name, from the text of pyproject.toml: ``{"typer": "0.16,<0.29", "jinja2": "3.1"}``.
 
-    Read by line, because tomllib alone costs a fifth of a start; the lines are ``"name>=version",`` and nothing else,
-    which tests/contract/test_packaging.py holds them to.
+    Read by line, because tomllib alone costs a fifth of a start; the lines are ``"name>=version",`` or
+    ``"name>=version,<version",`` and nothing else, which tests/contract/test_packaging.py holds them to.
     """
     block = project.partition("\ndependencies = [\n")[2].partition("\n]")[0]
     pairs = (line.strip(' ",').partition(">=") for line in block.splitlines())
-    return {name: version for name, _, version in pairs}
+    return {name: versions for name, _, versions in pairs}
 
 
 def are_met(wanted: Mapping[str, str], folders: Iterable[str]) -> bool:
-    """Whether each requirement is installed, and new enough in the first of the folders that has it.
+    """Whether each requirement is installed, in a version that fits, in the first of the folders that has it.
 
     Goes by the names of the metadata folders (``name-version.dist-info``, PEP 376): one listing answers for all
     libraries and tells the versions, and a stray folder called ``yaml`` is not taken for the library.
@@ -43,7 +43,7 @@ def are_met(wanted: Mapping[str, str], folders: Iterable[str]) -> bool:
             if kind in ("dist-info", "egg-info"):
                 name, _, version = stem.partition("-")
                 found.setdefault(name.lower().replace("_", "-"), version)
-    return all(release(found.get(name, "")) >= release(least) for name, least in wanted.items())
+    return all(is_within(found.get(name, ""), versions) for name, versions in wanted.items())
 
 
 def entries_of(folder: str) -> list[str]:
@@ -52,6 +52,12 @@ def entries_of(folder: str) -> list[str]:
         return os.listdir(folder or ".")
     except OSError:
         return []
+
+
+def is_within(version: str, versions: str) -> bool:
+    """Whether a version is at least the first of ``0.16,<0.29`` and below the second, where there is one."""
+    least, _, below = versions.partition(",<")
+    return release(version) >= release(least) and (not below or release(version) < release(below))
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -70,7 +76,7 @@ def set_name(wanted: Mapping[str, str]) -> str:
     """The folder name of one set of libraries: binary interface of this Python, machine, requirements."""
     interface = EXTENSION_SUFFIXES[0].split(".")[1]
     machine = f"-{os.uname().machine}" if sys.platform == "darwin" else ""  # elsewhere the interface names it
-    lines = "\n".join(f"{name}>={version}" for name, version in sorted(wanted.items()))
+    lines = "\n".join(f"{name}>={versions}" for name, versions in sorted(wanted.items()))
     return f"{interface}{machine}-{crc32(lines.encode()):08x}"
 
 

@@ -6,9 +6,10 @@ In a document of its own that does little harm; in front of another text it swal
 from __future__ import annotations
 
 import re
+from heapq import merge
 from typing import Final
 
-from orchestrator.blocks import Blocks, blocks, html_texts
+from orchestrator.blocks import Blocks, blocks
 
 # Elements that keep in every browser what follows them, until they are closed.
 _TAG: Final = re.compile(
@@ -16,9 +17,8 @@ _TAG: Final = re.compile(
     r"(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
-_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_MOST_COMMENTS: Final = 8
-"""So many endless comments are ended one by one, each with a new look at the text; one more ends with the text."""
+_MOST_LOOKS: Final = 8
+"""So often the text is looked at for comments that never end; one that is there even then ends with the text."""
 
 
 def closed(markdown: str) -> tuple[str, tuple[str, ...]]:
@@ -35,10 +35,13 @@ def closed_blocks(markdown: str) -> tuple[Blocks, tuple[str, ...]]:
     """The blocks of the text that ``closed`` answers, and in words what had been open."""
     names: list[str] = []
     parsed = blocks(markdown)
-    while parsed.opening is not None and parsed.opening.hides:
-        at = parsed.opening.line + 1 if len(names) < _MOST_COMMENTS else len(parsed.lines)
-        names.append(parsed.opening.name)
-        parsed = blocks("\n".join((*parsed.lines[:at], parsed.opening.end, *parsed.lines[at:])))
+    for _ in range(_MOST_LOOKS):
+        comment = _endless_comment(parsed)
+        if comment is None:
+            break
+        line, end, name = comment
+        names.append(name)
+        parsed = blocks("\n".join((*parsed.lines[: line + 1], end, *parsed.lines[line + 1 :])))
     closers = []
     if parsed.opening is not None:
         closers.append(parsed.opening.end)
@@ -51,16 +54,48 @@ def closed_blocks(markdown: str) -> tuple[Blocks, tuple[str, ...]]:
     return parsed, tuple(dict.fromkeys(names))
 
 
+def _endless_comment(parsed: Blocks) -> tuple[int, str, str] | None:
+    """The first line of the first comment that nothing ends, what ends it, and its name."""
+    opening = parsed.opening
+    if opening is not None and opening.hides:
+        return opening.line, opening.end, opening.name
+    # Markdown ends a `<div>` with a blank line, but a browser goes on with a comment in it until one ends.
+    html = list(parsed.html())
+    _, begin = _without_comments("\n".join(text for _, text in html))
+    if begin is None:
+        return None
+    for first, text in html:
+        if begin <= len(text):
+            return first + text.count("\n", 0, begin), "<!-- -->", "HTML comment"
+        begin -= len(text) + 1
+    return None
+
+
 def _open_elements(parsed: Blocks) -> list[str]:
     """The elements that HTML blocks open and nothing closes, innermost first. Paragraphs close some, and open none."""
     opened: list[str] = []
-    for text, is_block in html_texts(parsed):
-        for tag in _TAG.finditer(_COMMENT.sub("", text)):
+    of_text = ((line, text, False) for line, text in parsed.texts())
+    of_html = ((line, text, True) for line, text in parsed.html())
+    for _, text, is_html in merge(of_html, of_text):
+        for tag in _TAG.finditer(_without_comments(text)[0]):
             name = tag["name"].lower()
             if tag["end"]:
                 if name in opened:
                     while opened.pop() != name:
                         pass
-            elif is_block:
+            elif is_html:
                 opened.append(name)
     return opened[::-1]
+
+
+def _without_comments(html: str) -> tuple[str, int | None]:
+    """``html`` without its comments, and where the one begins that never ends."""
+    kept: list[str] = []
+    done = 0
+    while (begin := html.find("<!--", done)) >= 0:
+        kept.append(html[done:begin])
+        end = html.find("-->", begin)
+        if end < 0:
+            return "".join(kept), begin
+        done = end + len("-->")
+    return "".join((*kept, html[done:])), None

@@ -14,8 +14,9 @@ from functools import cache
 from typing import Final
 
 from orchestrator.blocks import Blocks, blocks
+from orchestrator.frontmatter import FrontMatterError, split
 from orchestrator.openings import closed_blocks
-from orchestrator.render.markdown import inline
+from orchestrator.render.markdown import fenced, inline
 
 DEEPEST: Final = 6
 """HTML has no heading below ``<h6>``: what would be deeper stays there, and stays a heading that one can look for."""
@@ -66,8 +67,11 @@ def shifted(markdown: str, below_level: int) -> str:
 
 
 def fitted(markdown: str, below_level: int) -> Fitted:
-    """``markdown`` shifted as ``shifted`` does, and with what it leaves open closed (``openings.closed``)."""
-    parsed, left_open = closed_blocks(markdown)
+    """``markdown`` shifted as ``shifted`` does, and with what it leaves open closed (``openings.closed``).
+
+    Front matter, which there is none inside of a document, becomes a code block.
+    """
+    parsed, left_open = closed_blocks(_without_front_matter(markdown))
     found = list(_headings(parsed))
     text = _shifted(parsed, found, below_level).strip("\n")
     return Fitted(text, tuple(heading.text for heading in found), left_open)
@@ -76,6 +80,12 @@ def fitted(markdown: str, below_level: int) -> Fitted:
 def headings(markdown: str) -> list[Heading]:
     """The headings of ``markdown`` in their order, without those that HTML writes as ``<h1>``."""
     return list(_headings(blocks(markdown)))
+
+
+def closed_outline(markdown: str) -> tuple[Sequence[str], list[Heading], tuple[str, ...]]:
+    """The lines of ``markdown`` with what it leaves open closed, its headings, and in words what had been open."""
+    parsed, left_open = closed_blocks(markdown)
+    return parsed.lines, list(_headings(parsed)), left_open
 
 
 def heading_line(level: int, text: str) -> str:
@@ -110,6 +120,14 @@ def anchors(titles: Iterable[str]) -> list[str]:
 def plain_title(text: str) -> str:
     """A heading's Markdown as a reader sees it: without the marks of emphasis, code, links, tags and escapes."""
     return " ".join(_MARKS.sub(lambda match: match[1] or "", text).split())
+
+
+def _without_front_matter(markdown: str) -> str:
+    try:
+        parts = split(markdown)
+    except FrontMatterError:
+        return markdown
+    return markdown if parts is None else f"{fenced(parts.yaml, 'yaml')}\n\n{parts.rest}"
 
 
 def _shifted(parsed: Blocks, found: Iterable[Heading], below_level: int) -> str:
@@ -156,7 +174,7 @@ def _headings(parsed: Blocks) -> Iterator[Heading]:
 def _on_one_line(content: str) -> str:
     """``content`` of a heading on one line, which cannot have the line break that a backslash at a line's end is."""
     *others, last = content.split("\n")
-    return " ".join((*(_LINE_BREAK.sub(r"\1", line.strip()) for line in others), last.strip())).strip()
+    return " ".join((*(_LINE_BREAK.sub(r"\1", line.strip()).strip() for line in others), last.strip())).strip()
 
 
 def _moved(line: str, heading: Heading, level: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from os import path
 
 from orchestrator import ids
@@ -23,6 +24,11 @@ class RunPaths:
         root = path.abspath(project)
         return RunPaths(root, path.abspath(path.join(root, folder or FOLDER)))
 
+    @property
+    def shown_folder(self) -> str:
+        """The folder of the run as somebody in the project would name it."""
+        return _shown(self.folder, self.project)
+
     def inside(self, *parts: str) -> str:
         """A file of the run."""
         return path.join(self.folder, *parts)
@@ -41,6 +47,11 @@ class RunPaths:
     def journal(self) -> str:
         """What happened."""
         return self.inside("events.jsonl")
+
+    @property
+    def unpublished(self) -> str:
+        """The journal of a run that is still being made."""
+        return self.inside("store", "events.new")
 
     @property
     def torn(self) -> str:
@@ -73,6 +84,21 @@ class RunPaths:
         return self.inside("store", "table.lock")
 
     @property
+    def plan_lock(self) -> str:
+        """Held while ``plan.yaml`` is taken over or written."""
+        return self.inside("store", "plan.lock")
+
+    @property
+    def judging_lock(self) -> str:
+        """Held while the result of a task that was completed in the table is checked."""
+        return self.inside("store", "judging.lock")
+
+    @property
+    def refused_plan(self) -> str:
+        """Why the present ``plan.yaml`` was refused."""
+        return self.inside("store", "refused_plan.json")
+
+    @property
     def snapshot(self) -> str:
         """The state at a position of the journal; a cache."""
         return self.inside("store", "snapshot.json")
@@ -98,10 +124,6 @@ class RunPaths:
         """The live attempt of a task."""
         return self.inside("workers", f"{task}.json")
 
-    def attempt_lock(self, task: str, attempt: int) -> str:
-        """Held by the supervisor and the worker of an attempt."""
-        return self.inside("workers", f"{task}.{attempt}.lock")
-
     def prompt(self, task: str, attempt: int) -> str:
         """What the worker of an attempt was told."""
         return self.inside("logs", f"{task}.{attempt}.prompt.md")
@@ -111,5 +133,16 @@ class RunPaths:
         return self.inside("logs", f"{task}.{attempt}.jsonl")
 
     def errors(self, task: str, attempt: int) -> str:
-        """What the worker of an attempt wrote on stderr."""
+        """What the worker of an attempt wrote on stderr.
+
+        Its supervisor and the worker hold a lock on it while either lives: an attempt needs no lock file of its own.
+        """
         return self.inside("logs", f"{task}.{attempt}.err")
+
+
+@cache
+def _shown(folder: str, project: str) -> str:
+    try:
+        return path.relpath(folder, project).replace(path.sep, "/")
+    except ValueError:  # on Windows, another drive
+        return folder.replace(path.sep, "/")

@@ -25,7 +25,7 @@ PLAN_KEYS = (
 """The keys of plan.yaml in the order in which they are written."""
 
 TASK_KEYS = (
-    *("id", "name", "description", "deps", "resources", "writes", "writes_policy", "inputs", "outputs"),
+    *("id", "name", "description", "parent", "deps", "resources", "writes", "writes_policy", "inputs", "outputs"),
     *("success_criteria", "verify", "result_schema", "agent", "role", "worker_type", "priority", "approval"),
     *("estimate", "estimate_tokens", "timeout", "idle_timeout", "max_retries", "on_failure", "fallback", "retry_safe"),
     *("model", "allowed_tools", "permission_mode", "max_turns", "budget_usd", "rehearse"),
@@ -70,7 +70,10 @@ def with_tasks(text: str, tasks: Sequence[Mapping[str, Json]]) -> str:
     root = edits.root
     entry = root.entry("tasks") if root else None
     if root is None or root.kind == "scalar" or (entry is None and not root.is_flow):
-        edits.append_lines(["tasks:", *(line for task in added for line in item_lines(task, 2))])
+        indent = edits.column(root.keys[0].start) if root and root.keys else 0
+        edits.append_lines(
+            [" " * indent + "tasks:", *(line for task in added for line in item_lines(task, indent + 2))]
+        )
     elif entry is None:
         edits.add_entries(root, {"tasks": added})
     else:
@@ -108,6 +111,8 @@ def with_ids(text: str) -> str:
     """``text`` with the id of each task written down, so that it stays when tasks are put between others."""
     plan, edits = _opened(text)
     tasks = _tasks(plan)
+    if all(task.get("id") is not None for task in tasks):
+        return text
     named: list[Json] = []
     for task, id, span in zip(tasks, task_ids(tasks), _task_spans(edits), strict=True):
         named.append({**task, "id": id})
@@ -116,7 +121,7 @@ def with_ids(text: str) -> str:
                 edits.set_value(span, *entry, id)
             else:
                 edits.put_first(span, "id", id)
-    return _finished(text, edits, {**plan, "tasks": named} if tasks else plan)
+    return _finished(text, edits, {**plan, "tasks": named})
 
 
 def task_ids(tasks: Sequence[Mapping[str, Json]]) -> list[str]:

@@ -7,7 +7,7 @@ A key without a value (``deps:``) counts as not given, except the description of
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,7 +39,7 @@ from orchestrator.model import DependencyType, Executor, Json, OnFailure, Priori
 
 MOST_RETRIES = 100
 MOST_JOBS = 1_000
-_NOT_GIVEN: Any = None  # fits every type, and is never read
+NOT_GIVEN: Any = None  # fits every type, and is never read
 """The default of fields whose default is decided elsewhere; only ``model_fields_set`` tells what is given."""
 
 
@@ -47,6 +47,8 @@ class Form(BaseModel):
     """A mapping of plan.yaml: no other keys than its fields, no conversion of types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    place: ClassVar[str] = "in a task"
+    """Where a key of this form stands, for a message about one that does not exist."""
 
     @model_validator(mode="before")
     @classmethod
@@ -67,28 +69,28 @@ class ObjectivesForm(Form):
 class HooksForm(Form):
     """Commands that are called on events of the run, each with its event on stdin."""
 
-    on_blocked: Line = Field(default=_NOT_GIVEN, description="Called when the rest of the run waits for a failed task.")
-    on_completed: Line = Field(default=_NOT_GIVEN, description="Called when every task is completed or skipped.")
-    on_failed: Line = Field(default=_NOT_GIVEN, description="Called when nothing is left to do and a task has failed.")
+    on_blocked: Line = Field(default=NOT_GIVEN, description="Called when the rest of the run waits for a failed task.")
+    on_completed: Line = Field(default=NOT_GIVEN, description="Called when every task is completed or skipped.")
+    on_failed: Line = Field(default=NOT_GIVEN, description="Called when nothing is left to do and a task has failed.")
 
 
 class RunForm(Form):
     """How to run the plan; the command line overrides it."""
 
     jobs: int = Field(
-        default=_NOT_GIVEN, ge=1, le=MOST_JOBS, description="How many tasks run at once; 4 when not given."
+        default=NOT_GIVEN, ge=1, le=MOST_JOBS, description="How many tasks run at once; 4 when not given."
     )
-    executor: Chosen[Executor] = Field(default=_NOT_GIVEN, description="What runs a task; claude when not given.")
+    executor: Chosen[Executor] = Field(default=NOT_GIVEN, description="What runs a task; claude when not given.")
     command: Line = Field(
-        default=_NOT_GIVEN,
+        default=NOT_GIVEN,
         description="The program for the executor `command`: prompt on stdin, result on stdout, run without a shell.",
         examples=["my-agent --quiet"],
     )
     scale: float = Field(
-        default=_NOT_GIVEN, ge=0, le=1_000, description="Factor on durations in a rehearsal; 0.01 by default."
+        default=NOT_GIVEN, ge=0, le=1_000, description="Factor on durations in a rehearsal; 0.01 by default."
     )
-    quiet_hours: QuietHours = Field(default=_NOT_GIVEN, description="Local time in which nothing new is started.")
-    hooks: HooksForm = Field(default=_NOT_GIVEN, description="Commands called on events of the run.")
+    quiet_hours: QuietHours = Field(default=NOT_GIVEN, description="Local time in which nothing new is started.")
+    hooks: HooksForm = Field(default=NOT_GIVEN, description="Commands called on events of the run.")
 
 
 class DependencyForm(Form):
@@ -103,9 +105,9 @@ class DependencyForm(Form):
 class FallbackForm(Form):
     """What one more series of attempts uses instead; what is not given stays as it was."""
 
-    description: Prose = Field(default=_NOT_GIVEN, description="Another instruction.")
-    model: Argument = Field(default=_NOT_GIVEN, description="Another model.")
-    role: Word = Field(default=_NOT_GIVEN, description="Another role.")
+    description: Prose = Field(default=NOT_GIVEN, description="Another instruction.")
+    model: Argument = Field(default=NOT_GIVEN, description="Another model.")
+    role: Word = Field(default=NOT_GIVEN, description="Another role.")
 
     @model_validator(mode="after")
     def _says_something(self) -> FallbackForm:
@@ -117,12 +119,12 @@ class FallbackForm(Form):
 class RehearsalForm(Form):
     """How the task behaves in a rehearsal; times are wall seconds and are not scaled."""
 
-    duration: Duration = Field(default=_NOT_GIVEN, description="How long an attempt takes.")
+    duration: Duration = Field(default=NOT_GIVEN, description="How long an attempt takes.")
     fails: int = Field(default=0, ge=0, description="How many attempts fail first.")
     hangs: bool = Field(default=False, description="Whether it never ends.")
     limits: int = Field(default=0, ge=0, description="How many attempts meet a usage limit first.")
     limit_s: Duration = Field(default=1.0, description="How long each of these limits lasts.")
-    result: Text = Field(default=_NOT_GIVEN, description="The text of its result.")
+    result: Text = Field(default=NOT_GIVEN, description="The text of its result.")
 
 
 class DefaultsForm(Form):
@@ -153,43 +155,41 @@ class DefaultsForm(Form):
         description="Commands that must exit 0 afterwards, split into words and run without a shell.",
         examples=[["pytest -q tests/unit"]],
     )
-    result_schema: Schema = Field(default=_NOT_GIVEN, description="JSON Schema of a structured result.")
-    agent: Agent = Field(default=_NOT_GIVEN, description="Who does it, Agent-01 …; assigned when not given.")
-    role: Word = Field(default=_NOT_GIVEN, description="The specialist whose prompt, tools and model it uses.")
+    result_schema: Schema = Field(default=NOT_GIVEN, description="JSON Schema of a structured result.")
+    agent: Agent = Field(default=NOT_GIVEN, description="Who does it, Agent-01 …; assigned when not given.")
+    role: Word = Field(default=NOT_GIVEN, description="The specialist whose prompt, tools and model it uses.")
     worker_type: Word = Field(
-        default=_NOT_GIVEN,
+        default=NOT_GIVEN,
         description="The kind of work inside the role: planner, implementation, test, audit, documentation or another.",
     )
     priority: Chosen[Priority] = Field(
-        default=_NOT_GIVEN, description="P0 first. Derived when not given; P3 is skipped when it fails."
+        default=NOT_GIVEN, description="P0 first. Derived when not given; P3 is skipped when it fails."
     )
     approval: bool = Field(default=False, description="true: starts only after `orchestrate approve ID`.")
-    estimate: EstimateRange = Field(default=_NOT_GIVEN, description="Expected duration; the end of a range schedules.")
-    estimate_tokens: int = Field(default=_NOT_GIVEN, ge=1, description="Expected tokens, at best under 20,000.")
-    timeout: Timeout = Field(default=_NOT_GIVEN, description="The longest an attempt may take; 30m when not given.")
-    idle_timeout: Timeout = Field(default=_NOT_GIVEN, description="The longest it may be silent; 20m when not given.")
+    estimate: EstimateRange = Field(default=NOT_GIVEN, description="Expected duration; the end of a range schedules.")
+    estimate_tokens: int = Field(default=NOT_GIVEN, ge=1, description="Expected tokens, at best under 20,000.")
+    timeout: Timeout = Field(default=NOT_GIVEN, description="The longest an attempt may take; 30m when not given.")
+    idle_timeout: Timeout = Field(default=NOT_GIVEN, description="The longest it may be silent; 20m when not given.")
     max_retries: int = Field(
         default=2, ge=0, le=MOST_RETRIES, description="How often a failure that may pass is tried again."
     )
-    on_failure: Chosen[OnFailure] = Field(default=_NOT_GIVEN, description="What follows when all attempts have failed.")
+    on_failure: Chosen[OnFailure] = Field(default=NOT_GIVEN, description="What follows when all attempts have failed.")
     fallback: Annotated[FallbackForm, TextOr("description", {"type": "string", "minLength": 1})] = Field(
-        default=_NOT_GIVEN, description="The alternative for `on_failure: fallback`."
+        default=NOT_GIVEN, description="The alternative for `on_failure: fallback`."
     )
     retry_safe: bool = Field(
         default=True, description="false: never started a second time by itself, also not after a crash."
     )
-    model: Argument = Field(default=_NOT_GIVEN, description="Passed to the CLI.", examples=["sonnet"])
+    model: Argument = Field(default=NOT_GIVEN, description="Passed to the CLI.", examples=["sonnet"])
     allowed_tools: Listed[Argument] = Field(
         default=(),
         description="Passed to the CLI; reading only when not given.",
         examples=[["Read", "Edit", "Bash(git diff:*)"]],
     )
-    permission_mode: PermissionMode = Field(
-        default=_NOT_GIVEN, description="Passed to the CLI; dontAsk when not given."
-    )
-    max_turns: int = Field(default=_NOT_GIVEN, ge=1, description="Passed to the CLI.")
-    budget_usd: Dollars = Field(default=_NOT_GIVEN, description="The most this task may cost, in US dollars.")
-    rehearse: RehearsalForm = Field(default=_NOT_GIVEN, description="How it behaves in a rehearsal.")
+    permission_mode: PermissionMode = Field(default=NOT_GIVEN, description="Passed to the CLI; dontAsk when not given.")
+    max_turns: int = Field(default=NOT_GIVEN, ge=1, description="Passed to the CLI.")
+    budget_usd: Dollars = Field(default=NOT_GIVEN, description="The most this task may cost, in US dollars.")
+    rehearse: RehearsalForm = Field(default=NOT_GIVEN, description="How it behaves in a rehearsal.")
 
 
 class TaskForm(DefaultsForm):
@@ -197,29 +197,34 @@ class TaskForm(DefaultsForm):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["description"]}, {"required": ["name"]}]})
 
-    id: TaskId = Field(default=_NOT_GIVEN, description="Unique, T-01 …; assigned when not given.", examples=["T-01"])
-    name: Name = Field(default=_NOT_GIVEN, description="A few words for tables and logs.")
-    description: Prose = Field(default=_NOT_GIVEN, description="The instruction that the agent gets.")
+    id: TaskId = Field(default=NOT_GIVEN, description="Unique, T-01 …; assigned when not given.", examples=["T-01"])
+    name: Name = Field(default=NOT_GIVEN, description="A few words for tables and logs.")
+    description: Prose = Field(default=NOT_GIVEN, description="The instruction that the agent gets.")
+    parent: TaskId = Field(
+        default=NOT_GIVEN, description="The task that this one is a part of, and which waits for it."
+    )
 
 
 class HeadForm(Form):
     """Everything in plan.yaml but `defaults` and `tasks`."""
 
+    place: ClassVar[str] = "in a plan"
+
     version: Version = Field(default=1, description="The version of this format.")
-    title: Name = Field(default=_NOT_GIVEN, description="A short name of the whole.")
+    title: Name = Field(default=NOT_GIVEN, description="A short name of the whole.")
     request: Text = Field(default="", description="What the user asked for, in the user's words.")
-    objectives: ObjectivesForm = Field(default=_NOT_GIVEN, description="What the request is for.")
+    objectives: ObjectivesForm = Field(default=NOT_GIVEN, description="What the request is for.")
     constraints: Listed[Limit] = Field(default=(), description="Limits on the work.")
     implicit_requirements: Listed[Prose] = Field(default=(), description="What is expected without having been said.")
-    budget_usd: Dollars = Field(default=_NOT_GIVEN, description="Hard cap on the cost of the whole run, in US dollars.")
-    run: RunForm = Field(default=_NOT_GIVEN, description="How to run the plan; the command line overrides it.")
+    budget_usd: Dollars = Field(default=NOT_GIVEN, description="Hard cap on the cost of the whole run, in US dollars.")
+    run: RunForm = Field(default=NOT_GIVEN, description="How to run the plan; the command line overrides it.")
 
 
 class PlanForm(HeadForm):
     """A request split into tasks that agents do in parallel as their dependencies allow."""
 
     defaults: DefaultsForm = Field(
-        default=_NOT_GIVEN, description="Values for all tasks that do not give them themselves."
+        default=NOT_GIVEN, description="Values for all tasks that do not give them themselves."
     )
     tasks: Listed[TaskForm] = Field(default=(), description="The tasks, 3 to 10 at best.")
 

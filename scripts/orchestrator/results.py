@@ -5,21 +5,20 @@ A result is Markdown that may begin with front matter (``summary``, ``findings``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.disclosure import Secret, secrets
 from orchestrator.errors import Problem, Severity
 from orchestrator.frontmatter import DEEPEST, Entries, FrontMatterError, Value, entries, plain, split
 from orchestrator.model import Json
 from orchestrator.render.markdown import fenced
 
-__all__ = ["Finding", "Result", "Secret", "read_result", "secrets", "source_name"]
-
 UNCATEGORIZED: Final = "General"
 """The category of a finding that names none."""
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BOMS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -229,8 +228,8 @@ def _entries_of(value: Mapping[str, Json], depth: int = 0) -> Entries:
         raise FrontMatterError(f"the JSON is nested more than {DEEPEST} deep", 1)
     made = Entries({}, {})
     for key, inner in value.items():
-        folded = key.strip().lower()
-        made.values[key if folded in made.values else folded] = _value_of(inner, depth + 1)
+        folded = _printable(key).strip().lower()
+        made.values[_printable(key) if folded in made.values else folded] = _value_of(inner, depth + 1)
     return made
 
 
@@ -247,4 +246,9 @@ def _value_of(value: Json, depth: int) -> Value:
         case list():
             return [_value_of(inner, depth + 1) for inner in value]
         case _:
-            return str(value)
+            return _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """``text`` without halves of surrogate pairs, which JSON can escape and no file can hold."""
+    return _SURROGATE.sub("\ufffd", text)

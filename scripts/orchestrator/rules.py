@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from orchestrator import graph
+from orchestrator.commandrules import command_fault, shell_word
 from orchestrator.durations import duration_text
 from orchestrator.errors import Problem, Severity
 from orchestrator.ids import is_task_id
@@ -30,7 +31,6 @@ Lines: TypeAlias = Callable[[tuple[str | int, ...]], int | None]
 _MOST_SUGGESTIONS = 20_000
 _MOST_SEQUENTIAL = 200
 _LONGEST_CYCLE = 12
-_SHELL_WORDS = frozenset({"&&", "||", "|", ";", ">", ">>", "<", "2>&1", "&"})
 
 
 def plan_problems(plan: Plan, lines: Lines | None = None) -> list[Problem]:
@@ -39,6 +39,7 @@ def plan_problems(plan: Plan, lines: Lines | None = None) -> list[Problem]:
     problems = [
         *_id_problems(view),
         *_dependency_problems(view),
+        *_parent_problems(view),
         *_path_problems(view),
         *_failure_problems(view),
         *_command_problems(view),
@@ -65,17 +66,20 @@ class _View:
 
     def error(self, at: int, path: tuple[str | int, ...], message: str, advice: str) -> Problem:
         """An error in the task with index ``at``."""
-        return Problem(message, advice, self.lines(("tasks", at, *path)), printable(self.plan.tasks[at].id))
+        return self._problem(at, path, message, advice, Severity.ERROR)
 
     def warning(self, at: int, path: tuple[str | int, ...], message: str, advice: str) -> Problem:
         """A warning about the task with index ``at``."""
-        return Problem(
-            message, advice, self.lines(("tasks", at, *path)), printable(self.plan.tasks[at].id), Severity.WARNING
-        )
+        return self._problem(at, path, message, advice, Severity.WARNING)
 
     def advice(self, path: tuple[str | int, ...], message: str, advice: str) -> Problem:
         """A warning about the plan as a whole."""
         return Problem(message, advice, self.lines(path), severity=Severity.WARNING)
+
+    def _problem(self, at: int, path: tuple[str | int, ...], message: str, advice: str, severity: Severity) -> Problem:
+        # An id that is refused is still named, in its own problem and in those of others.
+        name = printable(self.plan.tasks[at].id)
+        return Problem(printable(message), printable(advice), self.lines(("tasks", at, *path)), name, severity)
 
     def given(self, field: str) -> Iterator[tuple[int, Task]]:
         """The tasks that have ``field``, by index; of those that share one value of ``defaults`` only the first."""
@@ -129,6 +133,24 @@ def _dependency_problems(view: _View) -> Iterator[Problem]:
         yield view.error(at, path, message, "remove one of these dependencies")
 
 
+def _parent_problems(view: _View) -> Iterator[Problem]:
+    """A task that is part of another one is waited for by it, or its result would reach nobody."""
+    ids = {task.id for task in view.plan.tasks}
+    before: dict[str, set[str]] = {}
+    for at, task in view.given("parent"):
+        parent = task.parent or ""
+        if parent not in ids:
+            near = nearest(parent, ids)
+            advice = f"did you mean {near}?" if near else "remove `parent`"
+            yield view.error(at, ("parent",), f"there is no task {excerpt(parent)} that it could be a part of", advice)
+            continue
+        if parent not in before:
+            before[parent] = graph.ancestors(view.deps, parent)
+        if task.id not in before[parent]:
+            message = f"it is a part of {parent}, which does not wait for it"
+            yield view.error(at, ("parent",), message, f"add {task.id} to the deps of {parent}, or remove `parent`")
+
+
 def _shown_cycle(cycle: Sequence[str]) -> str:
     if len(cycle) <= _LONGEST_CYCLE:
         return graph.cycle_text(cycle)
@@ -163,41 +185,18 @@ def _failure_problems(view: _View) -> Iterator[Problem]:
 def _command_problems(view: _View) -> Iterator[Problem]:
     for at, task in view.given("verify"):
         for j, command in enumerate(task.verify):
-            if why := _why_no_command(command):
-                yield view.error(at, ("verify", j), f"`verify` {excerpt(command)} {why[0]}", why[1])
-            elif shell := _shell_word(command):
-                message = f"`verify` runs without a shell, so {shell} is passed on as a word"
+            if fault := command_fault(command):
+                yield view.error(at, ("verify", j), f"`verify` {excerpt(command)} {fault.what}", fault.advice)
+            elif shell := shell_word(command):
+                message = f"`verify` runs without a shell, so `{shell}` is passed on as a word"
                 yield view.warning(at, ("verify", j), message, "write sh -c '…', or one command an entry")
     run = view.plan.run
     for path, text in (
         (("run", "command"), run.command),
         *((("run", "hooks", name), hook) for name, hook in run.hooks.items()),
     ):
-        if text is not None and (why := _why_no_command(text)):
-            yield Problem(f"`{'.'.join(path)}` {excerpt(text)} {why[0]}", why[1], view.lines(path))
-
-
-def _why_no_command(text: str) -> tuple[str, str] | None:
-    """What is wrong with a command that is split into words as a POSIX shell does it, and what to try."""
-    from shlex import split
-
-    try:
-        words = split(text)
-    except ValueError as error:
-        is_quote = "quotation" in str(error)
-        what = "has a quote that is never closed" if is_quote else "ends in a backslash that escapes nothing"
-        return what, "close it, or put a backslash before it" if is_quote else "remove or double it"
-    return None if words and words[0] else ("names no program", "begin with the program to run, such as pytest -q")
-
-
-def _shell_word(command: str) -> str | None:
-    """The first word of ``command`` that only a shell understands."""
-    from shlex import split
-
-    words = split(command)
-    if words[0] == "cd":
-        return "`cd`"
-    return next((f"`{word}`" for word in words if word in _SHELL_WORDS), None)
+        if text is not None and (fault := command_fault(text)):
+            yield Problem(f"`{'.'.join(path)}` {excerpt(text)} {fault.what}", fault.advice, view.lines(path))
 
 
 def _schema_problems(view: _View) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from heapq import merge
 
 from orchestrator.globs import overlap
 from orchestrator.model import Status, Task
@@ -31,23 +32,29 @@ class Choice:
     reserve_usd: float | None
 
 
-def choices(state: State, now: float, limits: Limits, elsewhere: Collection[Task] = ()) -> list[Choice]:
+def choices(
+    state: State, now: float, limits: Limits, elsewhere: Collection[Task] = (), given: Collection[str] = ()
+) -> list[Choice]:
     """The tasks to start at ``now``, first one first; never more than there are free slots.
 
-    ``elsewhere`` are tasks of other runs of the same desk whose resources and writes are taken.
+    ``elsewhere`` are tasks of other runs of the same desk whose resources and writes are taken. ``given`` are tasks
+    that were chosen before and whose start is not on record yet: they hold what they would hold while they run.
     """
     if state.is_paused(now) or state.stopped_by():
         return []
     running = state.with_status(Status.RUNNING) if state.count(Status.RUNNING) else []
-    free = limits.slots - sum(1 for task in running if state.records[task].by != "hand")
+    by_hand = sum(1 for task in running if state.records[task].by == "hand")
+    free = state.slots_at(limits.slots, now) - len(given) - (len(running) - by_hand)
     if free <= 0:
         return []
-    taken = Holdings([*(state.tasks[task] for task in running), *elsewhere])
+    taken = Holdings([*(state.tasks[task] for task in (*running, *given)), *elsewhere])
     purse = Purse(state, limits.slots)
+    for task in given:
+        purse.take(purse.reserve(state.tasks[task]))
     stage = state.open_stage if limits.by_stage else None
     chosen: list[Choice] = []
     for task in candidates(state, now):
-        if stage is not None and state.stage(task) != stage:
+        if task in given or (stage is not None and state.stage(task) != stage):
             continue
         spec = state.tasks[task]
         if taken.clash(spec):
@@ -65,15 +72,25 @@ def choices(state: State, now: float, limits: Limits, elsewhere: Collection[Task
 
 def candidates(state: State, now: float) -> Iterator[str]:
     """The tasks that may start at ``now``, the one to start first in front: pending, or due to retry."""
-    due = [
-        task
-        for task in (state.with_status(Status.RETRYING) if state.count(Status.RETRYING) else [])
-        if (state.records[task].due or 0.0) <= now
-    ]
-    if not due:
-        yield from state.ready()
-        return
-    yield from sorted([*due, *state.ready()], key=state.start_key)
+    due = state.due(now)
+    return merge(sorted(due, key=state.start_key), state.ready(), key=state.start_key) if due else state.ready()
+
+
+def startable(state: State, now: float) -> tuple[list[str], dict[str, str]]:
+    """The tasks that may start together at ``now``, first one first, and what keeps each of the other candidates."""
+    if state.is_paused(now) or state.stopped_by():
+        return [], {}
+    holdings = Holdings([state.tasks[task] for task in state.with_status(Status.RUNNING)])
+    ready: list[str] = []
+    held: dict[str, str] = {}
+    for task in candidates(state, now):
+        clash = holdings.clash(state.tasks[task])
+        if clash:
+            held[task] = f"{clash[0]} wants {clash[1]} as well"
+        else:
+            holdings.add(state.tasks[task])
+            ready.append(task)
+    return ready, held
 
 
 class Holdings:
@@ -119,7 +136,7 @@ class Purse:
             return task.budget_usd
         if task.budget_usd is not None:
             return task.budget_usd
-        return self._mean if self._mean else self._share
+        return self._mean or self._share
 
     def affords(self, amount: float) -> bool:
         """Whether ``amount`` is there; without a budget it always is. A budget used up affords nothing."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from orchestrator.model import Json, Status, plan_from_record, plan_record, task_from_record, task_record
-from orchestrator.state import Pause, State, TaskRecord
+from orchestrator.model import Json, Status
+from orchestrator.planrecords import plan_from_record, plan_record, task_from_record, task_record
+from orchestrator.records import Pause, Slowdown, TaskRecord
+from orchestrator.state import State
 
 _RECORD_DEFAULTS = {f.name: f.default for f in fields(TaskRecord)}
 
@@ -28,6 +30,9 @@ def state_record(state: State) -> dict[str, Json]:
             for name, record in state.records.items()
         },
         "pause": [state.pause.kind, state.pause.reason, state.pause.until] if state.pause else None,
+        "slowdown": [state.slowdown.level, state.slowdown.at] if state.slowdown else None,
+        "quiet_hours": state.quiet_hours,
+        "awake_until": state.awake_until,
         "merged": state.merged,
         "trusted": state.trusted,
         "spent_usd": state.spent_usd,
@@ -39,7 +44,7 @@ def state_record(state: State) -> dict[str, Json]:
         "ended": state.ended,
         "announced": state.announced,
         "batches_started": {str(stage): at for stage, at in state.batches_started.items()},
-        "batches_completed": sorted(state.batches_completed),
+        "batches_completed": [*sorted(state.batches_completed)],
     }
 
 
@@ -51,13 +56,14 @@ def state_from_record(record: Mapping[str, Json]) -> State:
         name: TaskRecord(**{**item, "status": Status(item["status"]) if item.get("status") else None})
         for name, item in values.pop("records").items()
     }
-    pause = values.pop("pause")
+    pause, slowdown = values.pop("pause"), values.pop("slowdown", None)
     started = {int(stage): at for stage, at in values.pop("batches_started").items()}
     return State(
         tasks={task.id: task for task in tasks},
         records=records,
         plan=plan_from_record(values.pop("plan")),
         pause=Pause(*pause) if pause else None,
+        slowdown=Slowdown(*slowdown) if slowdown else None,
         batches_started=started,
         batches_completed=set(values.pop("batches_completed")),
         **values,

@@ -13,27 +13,16 @@ from pydantic import ValidationError
 
 from orchestrator.errors import Problem, Severity, errors_of
 from orchestrator.formproblems import form_problems
-from orchestrator.model import (
-    Dependency,
-    Fallback,
-    Json,
-    Objectives,
-    OnFailure,
-    Plan,
-    Rehearsal,
-    RunSettings,
-    Task,
-    plain,
-    plan_record,
-)
+from orchestrator.model import Dependency, Fallback, Json, Objectives, OnFailure, Plan, Rehearsal, RunSettings, Task
 from orchestrator.planfile import task_ids
+from orchestrator.planrecords import plain, plan_record
 from orchestrator.planschema import DefaultsForm, Form, HeadForm, ObjectivesForm, RunForm, TaskForm, json_schema
 from orchestrator.rules import Lines, plan_problems
 from orchestrator.wording import found, printable
 from orchestrator.yamlfile import Document, Path, read_yaml
 from orchestrator.yamlsource import MOST_PROBLEMS
 
-__all__ = ["PlanReading", "checked_plan", "json_schema", "read_plan"]
+__all__ = ["PlanReading", "checked_document", "checked_plan", "json_schema", "read_plan"]
 
 LONGEST_DERIVED_NAME = 60
 
@@ -77,7 +66,10 @@ class PlanReading:
 
 def read_plan(data: bytes) -> PlanReading:
     """The plan in ``data``, each key judged by itself; never raises, all that is wrong is in the problems."""
-    document = read_yaml(data)
+    return _reading(read_yaml(data))
+
+
+def _reading(document: Document) -> PlanReading:
     written = document.value
     if isinstance(written, dict):
         return _Reading(document, written).result()
@@ -92,8 +84,13 @@ def read_plan(data: bytes) -> PlanReading:
 
 def checked_plan(data: bytes) -> PlanReading:
     """``read_plan`` and the rules of ``rules``: every problem of both at once, in the order of lines."""
-    reading = read_plan(data)
-    if reading.draft is None or len(reading.problems) >= MOST_PROBLEMS:
+    return checked_document(read_yaml(data))
+
+
+def checked_document(document: Document) -> PlanReading:
+    """``checked_plan`` of what was read already, or was made with the lines of another file."""
+    reading = _reading(document)
+    if reading.draft is None or len(reading.problems) > MOST_PROBLEMS:
         return reading
     broken = plan_problems(reading.draft, reading.lines)
     if reading.plan is None:
@@ -107,8 +104,8 @@ def shown_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """``problems`` in the order of their lines; of very many the first, errors before warnings."""
     if len(problems) > MOST_PROBLEMS:
         ordered = sorted(problems, key=lambda problem: problem.severity is not Severity.ERROR)
-        rest = ordered[MOST_PROBLEMS:]
-        more = Problem(f"{len(rest):,} more problems are not shown", "correct these first", severity=rest[0].severity)
+        message = f"there are more than {MOST_PROBLEMS} problems; the others are not shown"
+        more = Problem(message, "correct these first", severity=ordered[MOST_PROBLEMS].severity)
         return (*shown_problems(ordered[:MOST_PROBLEMS]), more)
     return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
@@ -141,7 +138,7 @@ class _Reading:
                 self._refuse(message, "write one task after each `- `", ("tasks",))
             return [], []
         for at, item in enumerate(written):
-            if not isinstance(item, dict) and len(self.problems) < MOST_PROBLEMS:
+            if not isinstance(item, dict) and len(self.problems) <= MOST_PROBLEMS:
                 message = f"a task must be a mapping of `key: value` lines, found {found(item)}"
                 self._refuse(message, "write `- name: …` and below it `description: …`", ("tasks", at))
         places = [at for at, item in enumerate(written) if isinstance(item, dict)]
@@ -149,7 +146,7 @@ class _Reading:
 
     def _given(self, item: dict[str, Json], at: int, id: str) -> dict[str, object]:
         """What a task gives itself, by the fields of ``Task``."""
-        if len(self.problems) >= MOST_PROBLEMS:
+        if len(self.problems) > MOST_PROBLEMS:
             return {}
         before = len(self.problems)
         values = _task_values(self._form(TaskForm, item, ("tasks", at), id))
@@ -205,7 +202,8 @@ def derived_name(description: str) -> str:
     if len(sentence) <= LONGEST_DERIVED_NAME:
         return sentence
     beginning = sentence[: LONGEST_DERIVED_NAME - 1]
-    return (beginning.rpartition(" ")[0] or beginning).rstrip(",;:") + "…"
+    is_between_words = sentence[len(beginning)] == " "
+    return (beginning if is_between_words else beginning.rpartition(" ")[0] or beginning).rstrip(",;:") + "…"
 
 
 def _task_values(form: DefaultsForm) -> dict[str, object]:

@@ -8,56 +8,19 @@ run of ten thousand tasks costs the same per event as one of ten.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from orchestrator import graph, ids
-from orchestrator.model import Json, OnFailure, Plan, Priority, RunState, Status, Task
+from orchestrator.model import OnFailure, Plan, Priority, RunState, Status, Task
+from orchestrator.records import Pause, Slowdown, TaskRecord
+from orchestrator.subtasks import last_subtasks
+
+__all__ = ["DONE", "OBSTRUCTING", "Pause", "State", "TaskRecord"]
 
 DONE = frozenset({Status.COMPLETED, Status.SKIPPED})
 OBSTRUCTING = frozenset({Status.FAILED, Status.BLOCKED})
-
-
-@dataclass(slots=True)
-class TaskRecord:
-    """What is recorded of one task; ``status`` is None while it is derived. Times are unix seconds."""
-
-    status: Status | None = None
-    attempt: int = 0
-    failures: int = 0
-    lost: int = 0
-    retries: int = 0
-    fallback: bool = False
-    start: float | None = None
-    end: float | None = None
-    due: float | None = None
-    reason: str = ""
-    kind: str = ""
-    by: str = ""
-    executor: str = ""
-    session_id: str | None = None
-    supervisor: list[Json] | None = None
-    lease_until: float | None = None
-    reserved_usd: float = 0.0
-    cost_usd: float = 0.0
-    tokens: int = 0
-    duration_s: float = 0.0
-    result: str | None = None
-    hash: str | None = None
-    approved: bool = False
-
-
-@dataclass(slots=True)
-class Pause:
-    """Why nothing new is started, and until when (unix seconds; None is until somebody resumes)."""
-
-    kind: str
-    reason: str
-    until: float | None = None
-
-    def holds(self, now: float) -> bool:
-        """Whether the pause still stands at ``now``."""
-        return self.until is None or now < self.until
 
 
 @dataclass
@@ -73,6 +36,9 @@ class State:
     agents: dict[str, str] = field(default_factory=dict)
     records: dict[str, TaskRecord] = field(default_factory=dict)
     pause: Pause | None = None
+    slowdown: Slowdown | None = None
+    quiet_hours: str | None = None
+    awake_until: float = 0.0
     merged: bool = False
     trusted: str = ""
     spent_usd: float = 0.0
@@ -138,8 +104,12 @@ class State:
         """The priority that holds: the one given, else the derived one."""
         return self._priority[task]
 
+    def is_shared(self, task: str) -> bool:
+        """Whether the agent of ``task`` has other tasks as well."""
+        return self._agent_tasks[self.agents[task]] > 1
+
     def dependants(self, task: str) -> list[str]:
-        """The tasks that wait for ``task``."""
+        """The tasks that depend on ``task`` directly."""
         return self._dependants[task]
 
     def start_key(self, task: str) -> tuple[object, ...]:
@@ -171,12 +141,13 @@ class State:
         return sorted(found, key=self._index.__getitem__)
 
     def awaiting_approval(self) -> list[str]:
-        """The tasks that only a person's approval holds back."""
-        return [
+        """The tasks that only a person's approval holds back, in the order of the plan."""
+        held = [
             name
-            for name in self.with_status(Status.WAITING)
+            for name in self._members[Status.WAITING]
             if self.tasks[name].approval and not self.records[name].approved and not self._unmet[name]
         ]
+        return sorted(held, key=self._index.__getitem__)
 
     def blockers(self, task: str) -> list[str]:
         """The failed tasks that ``task`` waits for, directly or through others."""
@@ -202,12 +173,23 @@ class State:
         """The failed task whose ``fail-fast`` keeps everything else from starting."""
         return min(self._fail_fast, key=ids.natural_key) if self._fail_fast else None
 
+    def hours_of_quiet(self) -> str:
+        """The hours of the day in which nothing new is started: those set by hand, else the plan's; may be empty."""
+        return self.plan.run.quiet_hours or "" if self.quiet_hours is None else self.quiet_hours
+
+    def slots_at(self, slots: int, now: float) -> int:
+        """How many of ``slots`` may be used at ``now``: fewer for a while after the API asked to slow down."""
+        return self.slowdown.slots(slots, now) if self.slowdown else slots
+
     def is_paused(self, now: float) -> bool:
         """Whether a pause keeps new attempts from starting at ``now``."""
         return self.pause is not None and self.pause.holds(now)
 
     def run_state(self, now: float) -> RunState:
-        """Where the run stands: the first state of design.md that fits."""
+        """Where the run stands: the first state of design.md that fits.
+
+        A retry that is due may start, so a pause holds it like a pending task. After ``fail-fast`` nothing may start.
+        """
         counts = self.counts
         total = len(self.tasks)
         if not total:
@@ -215,14 +197,23 @@ class State:
         done = counts[Status.COMPLETED] + counts[Status.SKIPPED]
         if self.started is None and done < total and not counts[Status.FAILED]:
             return RunState.PLANNED
-        startable = counts[Status.PENDING] if not self._fail_fast else 0
-        if counts[Status.RUNNING] or counts[Status.RETRYING] or (startable and not self.is_paused(now)):
+        is_stopped = bool(self._fail_fast)
+        due = 0 if is_stopped else len(self.due(now))
+        later = 0 if is_stopped else counts[Status.RETRYING] - due
+        startable = 0 if is_stopped else counts[Status.PENDING] + due
+        if counts[Status.RUNNING] or later or (startable and not self.is_paused(now)):
             return RunState.RUNNING
-        if startable or (counts[Status.WAITING] and self.awaiting_approval()):
+        if startable or (not is_stopped and self.awaiting_approval()):
             return RunState.PAUSED
-        if counts[Status.BLOCKED] or counts[Status.WAITING] or counts[Status.PENDING]:
+        if done + counts[Status.FAILED] < total:
             return RunState.BLOCKED
         return RunState.FAILED if counts[Status.FAILED] else RunState.COMPLETED
+
+    def due(self, now: float) -> list[str]:
+        """The tasks that wait to retry and whose time has come, in the order of the plan."""
+        if not self._members[Status.RETRYING]:
+            return []
+        return [task for task in self.with_status(Status.RETRYING) if self.records[task].is_due(now)]
 
     @property
     def progress_percent(self) -> int:
@@ -245,6 +236,8 @@ class State:
             self._fail_fast.add(task)
         else:
             self._fail_fast.discard(task)
+        if recorded not in DONE:
+            self.batches_completed.discard(self._stage[task])
         self.note_change(task, before)
 
     def note_change(self, task: str, before: Status) -> None:
@@ -287,28 +280,32 @@ class State:
     def derive(self) -> None:
         """Work out everything that follows from the plan and the records."""
         tasks = list(self.tasks.values())
-        deps = graph.dependencies(tasks)
+        deps = {task.id: tuple(dict.fromkeys(task.dep_ids)) for task in tasks}
+        self._index = {name: index for index, name in enumerate(deps)}
         self._stage = graph.stages(deps)
         self._dependants = graph.dependants(deps)
+        self.last_subtasks = last_subtasks(self.tasks)
+        self._agent_tasks = Counter(self.agents.values())
         self._priority = ids.priorities(tasks)
         self._order = ids.start_keys(tasks)
-        self._unmet = dict.fromkeys(deps, 0)
-        self._obstructed = dict.fromkeys(deps, 0)
         self._fail_fast = {
             name
             for name, record in self.records.items()
             if record.status is Status.FAILED and self.tasks[name].failure_strategy is OnFailure.FAIL_FAST
         }
-        statuses: dict[str, Status] = {}
-        for name in graph.order(deps):
-            for dep in deps[name]:
-                self._unmet[name] += statuses[dep] not in DONE
-                self._obstructed[name] += statuses[dep] in OBSTRUCTING
-            statuses[name] = self.status(name)
-        self._index = {name: index for index, name in enumerate(deps)}
+        self._unmet = dict.fromkeys(deps, 0)
+        self._obstructed = dict.fromkeys(deps, 0)
         self._members: dict[Status, set[str]] = {status: set() for status in Status}
         self._stage_open = dict.fromkeys(range(1, max(self._stage.values(), default=0) + 1), 0)
-        for name, status in statuses.items():
+        # Stage by stage, so that what a task depends on is settled before it.
+        for name in sorted(deps, key=self._stage.__getitem__):
+            status = self.status(name)
             self._members[status].add(name)
-            self._stage_open[self._stage[name]] += status not in DONE
-        self._pending = sorted((self._order[name], name) for name in deps if statuses[name] is Status.PENDING)
+            if status in DONE:
+                continue
+            self._stage_open[self._stage[name]] += 1
+            for dependant in self._dependants[name]:
+                self._unmet[dependant] += 1
+                self._obstructed[dependant] += status in OBSTRUCTING
+        self._pending = sorted((self._order[name], name) for name in self._members[Status.PENDING])
+        self.batches_completed &= {stage for stage, left in self._stage_open.items() if not left}

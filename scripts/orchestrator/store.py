@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from orchestrator import clock, files, moves, reducer
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.events import Event, EventType
-from orchestrator.journal import Journal, Position
+from orchestrator.journal import Journal, Position, damage, fitted
 from orchestrator.locks import FileLock
 from orchestrator.model import Json
 from orchestrator.paths import RunPaths
@@ -46,18 +46,27 @@ class StoreChange:
         """What stands now, this change's own events included."""
         return self._store.state
 
+    @property
+    def paths(self) -> RunPaths:
+        """Where the files of the run are."""
+        return self._store.paths
+
+    def write_payload(self, payload: Mapping[str, Json], kind: str) -> str:
+        """Keep what is too long for a line, in a file that is there before its event; the answer is its name."""
+        return self._store.write_payload(payload, kind)
+
     def record(self, type: EventType, task: str | None = None, **fields: Json) -> None:
         """Record one event; fields that are None are left out."""
         event: Event = {
             "timestamp": clock.utc_text(self.now),
             "type": str(type),
-            "orchestration_id": self.state.id or fields.pop("orchestration_id", None),
+            "orchestration_id": self.state.id,
         }
         if task is not None:
             event["task"] = task
         event.update({key: value for key, value in fields.items() if value is not None})
-        payload = self._store.payload(event)
-        reducer.apply(self.state, event, payload)
+        event = fitted(event)
+        reducer.apply(self.state, event, self._store.payload(event))
         self.events.append(event)
 
 
@@ -72,7 +81,6 @@ class Store:
         self._lock = FileLock(paths.lock, signed=False, announce=tell)
         self._mutex = threading.RLock()
         self._snapshot_lines = 0
-        self.refused_plan: tuple[tuple[str, int], list[Problem]] | None = None
 
     @classmethod
     def open(cls, paths: RunPaths, tell: Callable[[str], None] = _silent) -> Store:
@@ -86,6 +94,21 @@ class Store:
         store.refresh()
         return store
 
+    @classmethod
+    def begin(cls, paths: RunPaths, tell: Callable[[str], None] = _silent) -> Store:
+        """The store of a new run. Nobody sees the run until ``publish``, so that half of one is none."""
+        store = cls(paths, tell)
+        store.journal.path = paths.unpublished
+        for leftover in (paths.unpublished, paths.snapshot, paths.shown, paths.refused_plan):
+            files.remove(leftover)
+        return store
+
+    def publish(self) -> None:
+        """Make the new run exist: its journal gets its name as the last step."""
+        self.journal.close()
+        files.publish(self.paths.unpublished, self.paths.journal)
+        self.journal.path = self.paths.journal
+
     @property
     def problems(self) -> list[Problem]:
         """What was wrong with the lines of the journal that were read."""
@@ -95,12 +118,23 @@ class Store:
         """Take over what other processes recorded; whether there was anything."""
         with self._mutex:
             before = self.state.rev
-            for event in self.journal.news():
-                if event is None:
-                    self.state.rev += 1
-                else:
-                    reducer.apply(self.state, event, self.payload(event))
+            try:
+                for event in self.journal.news():
+                    self._apply(self.state, event, self.journal.problems)
+            except BaseException:
+                self._begin_again()  # what was read by now is not all that the journal says up to its position
+                raise
             return self.state.rev != before
+
+    def _apply(self, state: State, event: Event | None, problems: list[Problem]) -> None:
+        """Take one line over; one that says nothing, or nothing that fits, counts as a position."""
+        if event is None:
+            state.rev += 1
+            return
+        try:
+            reducer.apply(state, event, self.payload(event))
+        except (KeyError, TypeError, ValueError) as error:
+            problems.append(damage(state.rev, f"does not fit what stands before it ({type(error).__name__}: {error})"))
 
     @contextmanager
     def change(self) -> Iterator[StoreChange]:
@@ -118,6 +152,8 @@ class Store:
         with self._mutex:
             self._lock.acquire()
             try:
+                if not self.journal.has(self.journal.position):
+                    self._forget()  # a full disk had another process cut off what was read here by then
                 self.refresh()
                 change = StoreChange(self, clock.now())
                 try:
@@ -137,40 +173,42 @@ class Store:
             finally:
                 self._lock.release()
 
+    @contextmanager
+    def reading(self) -> Iterator[State]:
+        """The state, which no other thread changes during the block."""
+        with self._mutex:
+            yield self.state
+
     def state_at(self, rev: int) -> State:
         """The state as it was at position ``rev`` of the journal."""
         state = State()
         for event in self.journal.events():
             if state.rev >= rev:
                 break
-            if event is None:
-                state.rev += 1
-            else:
-                reducer.apply(state, event, self.payload(event))
+            self._apply(state, event, [])
         if state.rev != rev:
             raise CannotGoOnError(f"the journal has no position {rev}", "`orchestrate repair` rebuilds master_plan.md")
         return state
 
-    def write_payload(self, payload: Mapping[str, Json]) -> str:
-        """Keep what a plan change says, in a file that is there before its event; the answer is its name."""
+    def write_payload(self, payload: Mapping[str, Json], kind: str = "plan") -> str:
+        """Keep what is too long for a line, in a file that is there before its event; the answer is its name."""
         files.make_private_folder(self.paths.store)
         data = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        name = f"plan-{files.digest(data)[7:23]}.json"
+        name = f"{kind}-{_digest(data)}.json"
         target = os.path.join(self.paths.store, name)
         if not os.path.exists(target):
             files.write_whole(target, data)
         return name
 
     def payload(self, event: Event) -> dict[str, Json] | None:
-        """What the file of a plan change says; None for every other event."""
-        if event["type"] != EventType.PLAN_CHANGED:
-            return None
-        return self.read_payload(str(event["payload"]))
+        """What the file of ``event`` says; None for an event that says it all itself."""
+        name = event.get("payload")
+        return self.read_payload(name) if isinstance(name, str) else None
 
     def read_payload(self, name: str) -> dict[str, Json]:
-        """What the plan change kept under ``name`` says; the name holds the digest of the file."""
+        """What is kept under ``name``, which holds the digest of the file."""
         data = files.read_bytes_or_none(os.path.join(self.paths.store, os.path.basename(name)))
-        if data is None or files.digest(data)[7:23] != name[5:21]:
+        if data is None or f"-{_digest(data)}.json" != name[-22:]:
             raise CannotGoOnError(
                 f"store/{name} is {'missing' if data is None else 'damaged'}: the journal needs it to know the plan",
                 "put the file back from a copy; the results are untouched",
@@ -192,23 +230,12 @@ class Store:
             record = json.loads(data)
             if record["version"] != _SNAPSHOT_VERSION:
                 return
-            position = Position(*record["position"])
-            if not self._is_ours(position) or not self.journal.resume(position):
+            if not self.journal.resume(Position(*record["position"])):
                 return
             self.state = state_from_record(record["state"])
             self._snapshot_lines = self.state.rev
-        except (ValueError, KeyError, TypeError):
-            # A cache that cannot be read is not used; the journal says it all.
-            self._forget_position()
-
-    def _is_ours(self, position: Position) -> bool:
-        """Whether the line that ends at ``position`` is the one the snapshot was made after."""
-        try:
-            with open(self.paths.journal, "rb") as file:
-                file.seek(max(0, position.offset - 19))
-                return file.read(19) == position.chain.encode() + b'"}\n'
-        except OSError:
-            return False
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._begin_again()  # a cache that cannot be read is not used; the journal says it all
 
     def _write_snapshot(self) -> None:
         position = self.journal.position
@@ -225,13 +252,19 @@ class Store:
         self._snapshot_lines = self.state.rev
 
     def _forget(self) -> None:
-        """Read everything again, after a change that was not written."""
-        self._forget_position()
-        self._load()
-        self.refresh()
+        """Read everything again, after a change that was not written; other threads see the old state or the new."""
+        fresh = Store(self.paths)
+        fresh.journal.path = self.journal.path
+        fresh._load()
+        fresh.refresh()
+        self.journal.position, self.journal.problems = fresh.journal.position, fresh.journal.problems
+        self.state, self._snapshot_lines = fresh.state, fresh._snapshot_lines
 
-    def _forget_position(self) -> None:
-        self.journal.position = Position()
-        self.journal.problems.clear()
+    def _begin_again(self) -> None:
+        self.journal.start_again()
         self.state = State()
         self._snapshot_lines = 0
+
+
+def _digest(data: bytes) -> str:
+    return files.digest(data)[7:23]

@@ -6,16 +6,25 @@ the run. One refused line refuses the whole file, and the old plan stays in forc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator import files, ids
+from orchestrator import files, graph, ids
 from orchestrator.errors import Problem, errors_of
 from orchestrator.events import EventType
-from orchestrator.model import Json, Plan, Status, Task, plan_record, task_from_record, task_record
-from orchestrator.spec import PlanReading, checked_plan
+from orchestrator.locks import FileLock
+from orchestrator.model import Json, Plan, Status, Task
+from orchestrator.planrecords import plan_record, task_from_record, task_record
+from orchestrator.settling import wait_until_settled
+from orchestrator.shown import problem_records, problems_from
 from orchestrator.state import State
 from orchestrator.store import Store, StoreChange
+
+if TYPE_CHECKING:
+    from orchestrator.spec import PlanReading
 
 CLOSED = frozenset({Status.RUNNING, Status.COMPLETED})
 
@@ -31,67 +40,121 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a new version changes: whole records of the tasks that are new or different, and their agents."""
+    """What a new version changes: whole records of the tasks that are new or different, and their agents.
+
+    ``meant`` is what it says of them with its defaults. A task that is closed keeps what was meant before: what the
+    defaults say by now is taken over by the next version that finds it open.
+    """
 
     tasks: dict[str, dict[str, Json]]
+    meant: dict[str, dict[str, Json]]
     agents: dict[str, str]
     added: int
-    changed: int
 
 
-def take_over_plan(store: Store) -> list[Problem]:
-    """Take over what changed in plan.yaml; the problems that refuse it, none when there is nothing to take."""
-    data = files.read_bytes_or_none(store.paths.plan)
-    if data is None:
+class PlanFile:
+    """``plan.yaml`` of one run, as people edit it. What was refused is kept, so that it is not parsed again."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.paths = store.paths
+        self.lock = FileLock(self.paths.plan_lock, signed=False)
+        self._mutex = threading.Lock()
+
+    def problems(self) -> list[Problem]:
+        """What keeps the file from being taken over, as last seen; empty when all is well."""
+        data = files.read_bytes_or_none(self.paths.plan)
+        if data is not None:
+            digest = files.digest(data)
+            return [] if digest == self.store.state.source else self._refusal(digest)[1]
         return [
             Problem(
                 "the file is gone; the run goes on with the plan last taken over",
                 "put it back to be able to `add` and `decompose`",
             )
         ]
-    digest = files.digest(data)
-    if digest == store.state.source:
-        return []
-    if store.refused_plan is not None and store.refused_plan[0] == (digest, store.state.rev):
-        return store.refused_plan[1]
-    reading = checked_plan(data)
-    refused = errors_of(reading.problems)
-    if not refused and reading.plan is not None:
-        with store.change() as change:
-            refused = apply_version(store, change, reading, digest, by="edit")
-    store.refused_plan = ((digest, store.state.rev), refused) if refused else None
-    return refused
+
+    def take_over(self) -> list[str]:
+        """Take over what changed since the last time, all or nothing; the tasks that are new or different."""
+        if not self.is_new():
+            return []
+        wait_until_settled(self.paths.plan)
+        with self._mutex, self.lock:
+            self.store.refresh()
+            return self._take_over() if self.is_new() else []
+
+    def is_new(self) -> bool:
+        """Whether the file is neither what was taken over nor what was refused: then there is something to read."""
+        data = files.read_bytes_or_none(self.paths.plan)
+        if data is None or (digest := files.digest(data)) == self.store.state.source:
+            return False
+        rev, problems = self._refusal(digest)
+        return not problems or rev not in (None, self.store.state.rev)
+
+    def _take_over(self) -> list[str]:
+        from orchestrator.spec import checked_plan  # pydantic: 0.14 s that a plan which did not change need not cost
+
+        data = files.read_bytes_or_none(self.paths.plan) or b""
+        digest = files.digest(data)
+        reading = checked_plan(data)
+        if errors := errors_of(reading.problems):
+            self._refuse(digest, None, errors)
+            return []
+        with self.store.change() as change:
+            taken, refused = apply_version(self.store, change, reading, digest, by="edit")
+        if refused:
+            self._refuse(digest, self.store.state.rev, refused)
+        return taken
+
+    def _refusal(self, digest: str) -> tuple[int | None, list[Problem]]:
+        """Why this version was refused, if it was, and at which position; None where no position can change that."""
+        kept = files.read_bytes_or_none(self.paths.refused_plan)
+        try:
+            record = json.loads(kept or b"{}")
+            if record and record["digest"] == digest:
+                return record["rev"], problems_from(record["problems"])
+        except (ValueError, KeyError, TypeError):
+            pass  # a note that cannot be read is none
+        return None, []
+
+    def _refuse(self, digest: str, rev: int | None, problems: Sequence[Problem]) -> None:
+        record = {"digest": digest, "rev": rev, "problems": problem_records(problems)}
+        files.write_whole(self.paths.refused_plan, json.dumps(record, ensure_ascii=False), flush=False)
 
 
-def apply_version(store: Store, change: StoreChange, reading: PlanReading, digest: str, by: str) -> list[Problem]:
-    """Record the difference that ``reading`` makes; the problems that refuse it, and then nothing is recorded."""
+def apply_version(
+    store: Store, change: StoreChange, reading: PlanReading, digest: str, by: str
+) -> tuple[list[str], list[Problem]]:
+    """Record the difference that ``reading`` makes: the tasks that are new or different, or why it is refused.
+
+    What is refused is refused as a whole, and then nothing is recorded.
+    """
     plan = reading.plan
-    assert plan is not None
+    if plan is None:
+        raise ValueError("a plan that was refused is not taken over")
     old = last_version(store, change.state)
-    problems = _refusals(reading, plan, old, change.state)
-    if problems:
-        return problems
     difference = _difference(plan, old, change.state)
-    if by == "edit":
-        problems = _broken(difference, change.state)
-        if problems:
-            return problems
+    problems = _refusals(reading, plan, old, change.state) or _broken(difference, change.state)
+    if problems:
+        return [], problems
+    said, settings = said_by(reading), plan_record(plan)
     payload: dict[str, Json] = {
-        "plan": plan_record(plan),
+        "plan": settings,
         "tasks": dict(difference.tasks),
         "agents": dict(difference.agents),
-        "said": {name: said for name, said in said_by(reading).items() if said != old.said.get(name)},
-        "meant": {task.id: record for task in plan.tasks if (record := task_record(task)) != old.meant.get(task.id)},
+        "said": {name: fields for name, fields in said.items() if fields != old.said.get(name)},
+        "meant": dict(difference.meant),
     }
     change.record(
         EventType.PLAN_CHANGED,
         payload=store.write_payload(payload),
         source=digest,
         added=difference.added,
-        changed=difference.changed,
+        changed=len(difference.tasks) - difference.added,
+        settings=settings != old.settings,
         by=by,
     )
-    return []
+    return [*difference.tasks], []
 
 
 def last_version(store: Store, state: State) -> Version:
@@ -143,15 +206,15 @@ def _refusals(reading: PlanReading, plan: Plan, old: Version, state: State) -> l
 
 def _difference(plan: Plan, old: Version, state: State) -> Difference:
     tasks: dict[str, dict[str, Json]] = {}
-    added = changed = 0
+    meant: dict[str, dict[str, Json]] = {}
+    added = 0
     for task in plan.tasks:
         new, before = task_record(task), old.meant.get(task.id)
-        if before is None:
-            tasks[task.id] = new
-            added += 1
-        elif new != before and state.status(task.id) not in CLOSED:
-            tasks[task.id] = _merged(state.tasks[task.id], before, new)
-            changed += 1
+        if new == before or (before is not None and state.status(task.id) in CLOSED):
+            continue
+        meant[task.id] = new
+        tasks[task.id] = new if before is None else _merged(state.tasks[task.id], before, new)
+        added += before is None
     specs = [task_from_record(tasks[task.id]) if task.id in tasks else state.tasks[task.id] for task in plan.tasks]
     kept = {
         name: agent
@@ -159,9 +222,8 @@ def _difference(plan: Plan, old: Version, state: State) -> Difference:
         if name not in tasks or task_from_record(tasks[name]).agent in (None, agent)
     }
     agents = ids.assigned_agents(specs, kept)
-    return Difference(
-        tasks, {name: agent for name, agent in agents.items() if state.agents.get(name) != agent}, added, changed
-    )
+    changed = {name: agent for name, agent in agents.items() if state.agents.get(name) != agent}
+    return Difference(tasks, meant, changed, added)
 
 
 def _merged(current: Task, before: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, Json]:
@@ -179,8 +241,6 @@ def _merged(current: Task, before: Mapping[str, Json], new: Mapping[str, Json]) 
 
 def _broken(difference: Difference, state: State) -> list[Problem]:
     """What the new version and the edits of the table together would break."""
-    from orchestrator import graph
-
     deps = {name: task.dep_ids for name, task in state.tasks.items()}
     deps.update({name: task_from_record(record).dep_ids for name, record in difference.tasks.items()})
     return [

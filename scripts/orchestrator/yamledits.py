@@ -36,6 +36,10 @@ class YamlEdits:
             at = end
         return "".join([*parts, self.text[at:]])
 
+    def column(self, place: int) -> int:
+        """How many characters stand before ``place`` in its line."""
+        return place - max(self.text.rfind("\n", 0, place), self.text.rfind("\r", 0, place)) - 1
+
     def append_lines(self, lines: Sequence[str]) -> None:
         """Put ``lines`` at the end of the document, after a blank one."""
         before = self.text[: self.end]
@@ -49,7 +53,7 @@ class YamlEdits:
             return
         first, last = span.items[0], span.items[-1]
         dash = span.start if self.text[span.start] == "-" else self.text.rfind("-", 0, first.start)
-        column = self._column(dash)
+        column = self.column(dash)
         step = first.start - dash if dash < first.start < self._line_end(dash) else 2
         place = self._after(last.end, column)
         gap = [""] if len(span.items) > 1 and _BLANK_LINE.search(self.text, span.items[-2].end, last.start) else []
@@ -64,7 +68,7 @@ class YamlEdits:
         while self.text[start - 1] in " \t":
             start -= 1
         self._edits.append((start, value.end, ""))
-        column = self._column(key.start) + 2
+        column = self.column(key.start) + 2
         lines = [line for each in values for line in item_lines(each, column)]
         self._insert_lines(self._next_line(value.end), lines)
 
@@ -73,19 +77,18 @@ class YamlEdits:
         if span.is_flow:
             self._append_flow(span, [self._inline({key: value})[1:-1] for key, value in entries.items()])
             return
-        column = self._column(span.keys[0].start)
+        column = self.column(span.keys[0].start)
         lines = [line for key, value in entries.items() for line in entry_lines(key, value, column)]
         self._insert_lines(self._after(span.items[-1].end, column - 1), lines)
 
     def put_first(self, span: Span, key: str, value: Json) -> None:
         """Add the short entry ``key: value`` at the beginning of the mapping ``span``."""
         entry = self._inline({key: value})[1:-1]
-        if span.is_flow:
-            opening = self.text.index("{", span.start) + 1
-            self._edits.append((opening, opening, entry + (", " if span.keys else "")))
-        else:
-            start = span.keys[0].start
-            self._edits.append((start, start, entry + self.newline + " " * self._column(start)))
+        start = span.keys[0].start if span.keys else span.end - 1
+        has_own_lines = not span.is_flow or "\n" in self.text[span.start : start]
+        gap = self.newline + " " * self.column(start) if has_own_lines else " "
+        comma = "," if span.is_flow else ""
+        self._edits.append((start, start, entry + (comma + gap if span.keys else "")))
 
     def set_value(self, span: Span, key: Span, value: Span, new: Json) -> None:
         """Replace ``value``, which stands under ``key`` in the mapping ``span``."""
@@ -95,7 +98,7 @@ class YamlEdits:
             lead = ": " if colon < 0 else " " if self.text[start - 1] == ":" else ""
             self._edits.append((start, end, lead + self._inline(new)))
             return
-        after, body = value_parts(new, self._column(key.start) + 2)
+        after, body = value_parts(new, self.column(key.start) + 2)
         starts_in_key_line = value.start <= self._line_end(key.end)
         comment = (value.end, self._line_end(value.end)) if starts_in_key_line else (colon + 1, self._line_end(key.end))
         lead = f" {after}" if after else ""
@@ -122,7 +125,7 @@ class YamlEdits:
         place = end if comma is None else comma + 1
         gap = " "
         if "\n" in self.text[opening : first.start]:
-            gap = self.newline + " " * self._column(first.start)
+            gap = self.newline + " " * self.column(first.start)
             if self._line_end(place) < span.end - 1:
                 place = self._line_end(place)
         self._edits.append((place, place, gap + f",{gap}".join(pieces)))
@@ -138,20 +141,20 @@ class YamlEdits:
         self._edits.append((place, place, "".join(line + self.newline for line in lines)))
 
     def _after(self, place: int, column: int) -> int:
-        """The beginning of the first line after ``place`` that is no comment indented deeper than ``column``."""
+        """The beginning of the line to insert at, after ``place`` and the comments that are indented over ``column``.
+
+        Spaces on a line of their own are passed as well: below a block of text they would become part of it.
+        """
         result = at = self._next_line(place)
         while at < self.end:
             line = self.text[at : self._line_end(at)]
-            is_comment = line.lstrip().startswith("#")
-            if line.strip() and not (is_comment and len(line) - len(line.lstrip()) > column):
+            content = line.lstrip()
+            if content and not (content.startswith("#") and len(line) - len(content) > column):
                 break
             at = self._next_line(at)
-            if is_comment:
+            if line:
                 result = at
         return result
-
-    def _column(self, place: int) -> int:
-        return place - max(self.text.rfind("\n", 0, place), self.text.rfind("\r", 0, place)) - 1
 
     def _line_end(self, place: int) -> int:
         """Where the line of ``place`` ends, before what ends it."""

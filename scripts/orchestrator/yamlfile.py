@@ -15,7 +15,7 @@ import yaml
 
 from orchestrator.errors import Problem
 from orchestrator.model import Json
-from orchestrator.wording import excerpt, found
+from orchestrator.wording import EXCERPT_LENGTH, excerpt, found, printable
 from orchestrator.yamlsource import MOST_PROBLEMS, SourceError, events, line_of, source_text
 
 DEEPEST = 100
@@ -27,8 +27,10 @@ MOST_VALUES = 1_000_000
 Path: TypeAlias = tuple[str | int, ...]
 """The way to a value from the root: keys and indices from 0, as in ``("tasks", 3, "deps", 0)``."""
 
-_Children: TypeAlias = "dict[str, _Place] | list[_Place]"
-_Place: TypeAlias = "int | tuple[int, _Children]"
+Place: TypeAlias = "int | tuple[int, Children]"
+"""The line of a value, and where the values inside it stand."""
+
+Children: TypeAlias = "dict[str, Place] | list[Place]"
 _Container: TypeAlias = "dict[str, Json] | list[Json]"
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -45,7 +47,7 @@ class Document:
 
     value: Json
     problems: tuple[Problem, ...] = ()
-    places: _Place = 1
+    places: Place = 1
 
     def line(self, path: Path) -> int | None:
         """The line, from 1, of the value at ``path``: that of its key where it has one.
@@ -58,6 +60,19 @@ class Document:
     def written(self, path: Path) -> Path:
         """The part of ``path`` that the file has."""
         return path[: len(self._steps(path))]
+
+    def place(self, path: Path) -> Place:
+        """Where the value at ``path``, or the nearest one around it, stands with everything in it.
+
+        For a document that is made of parts of this one, so that its problems name these lines.
+        """
+        place = self.places
+        for step in path:
+            inner = _child(place, step)
+            if inner is None:
+                return place[0] if isinstance(place, tuple) else place
+            place = inner
+        return place
 
     def _steps(self, path: Path) -> list[int]:
         """The line after each step of ``path``, as far as the file has it."""
@@ -98,7 +113,7 @@ def typed(plain: str) -> Json:
     return value
 
 
-def _child(place: _Place, step: str | int) -> _Place | None:
+def _child(place: Place, step: str | int) -> Place | None:
     """The place of one key or item inside ``place``."""
     children = place[1] if isinstance(place, tuple) else None
     if isinstance(children, dict):
@@ -113,7 +128,7 @@ class _Open:
     """A collection whose end has not been read yet."""
 
     value: _Container
-    places: _Children
+    places: Children
     line: int
     anchor: str | None
     weight: int
@@ -128,10 +143,10 @@ class _Construction:
 
     def __init__(self) -> None:
         self.value: Json = None
-        self.places: _Place = 1
+        self.places: Place = 1
         self.problems: list[Problem] = []
         self.open: list[_Open] = []
-        self.anchors: dict[str, tuple[Json, _Place, int] | None] = {}
+        self.anchors: dict[str, tuple[Json, Place, int] | None] = {}
         self.weight = 0
 
     def read(self, source: Iterable[yaml.Event]) -> None:
@@ -173,12 +188,13 @@ class _Construction:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         line, name = line_of(event), event.anchor or ""
+        shown = printable(name[:EXCERPT_LENGTH])
         target = self.anchors.get(name)
         if target is None:
             if name in self.anchors:
-                self._add_problem(f"`*{name:.60}` stands inside of what it names", "write the value out", line)
+                self._add_problem(f"`*{shown}` stands inside of what it names", "write the value out", line)
             else:
-                message = f"`*{name:.60}` names nothing: there is no `&{name:.60}` above"
+                message = f"`*{shown}` names nothing: there is no `&{shown}` above"
                 self._add_problem(message, "put a text that begins with `*` in quotes", line)
             target = (None, line, 1)
         value, place, weight = target
@@ -206,7 +222,7 @@ class _Construction:
             self.anchors[done.anchor] = (done.value, place, done.weight)
         self._put(done.value, place, done.weight, done.line)
 
-    def _put(self, value: Json, place: _Place, weight: int, line: int, is_merge: bool = False) -> None:
+    def _put(self, value: Json, place: Place, weight: int, line: int, is_merge: bool = False) -> None:
         """Put a finished value where it belongs: root, item of a list, key or value of a mapping."""
         if not self.open:
             self.value, self.places = value, place

@@ -12,6 +12,7 @@ from itertools import chain, islice
 import yaml
 
 from orchestrator.errors import Problem
+from orchestrator.wording import printable
 from orchestrator.yamlsyntax import lines_of, syntax_problem
 
 LARGEST_BYTES = 8 * 1024 * 1024
@@ -27,6 +28,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff
 # These end a line in YAML 1.1, which the library reads, but neither in YAML 1.2 nor in an editor.
 _SEPARATORS = "\x85\u2028\u2029"
 _PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE))
+# Programs that write JSON escape a character beyond U+FFFF as two halves. Only the slower parser takes them.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_LONGEST_WITH_HALVES = 1024 * 1024
 _CONFLICT_BEGIN, _CONFLICT_END = "<<<<<<< ", ">>>>>>> "
 
 
@@ -65,16 +69,30 @@ def events(text: str) -> Iterator[yaml.Event]:
     """
     stand_ins = _stand_ins(text)
     restored = {ord(stand_in): separator for separator, stand_in in stand_ins.items()}
+    hidden = {ord(separator): stand_in for separator, stand_in in stand_ins.items()}
+    has_halves = len(text) <= _LONGEST_WITH_HALVES and _HALF.search(text) is not None
+    line = 1
     try:
-        hidden = {ord(separator): stand_in for separator, stand_in in stand_ins.items()}
-        for event in yaml.parse(text.translate(hidden) if hidden else text, Loader=_LOADER):
-            if stand_ins and isinstance(event, yaml.ScalarEvent):
-                event.value = event.value.translate(restored)
+        loader = yaml.SafeLoader if has_halves else _LOADER
+        for event in yaml.parse(text.translate(hidden) if hidden else text, Loader=loader):
+            line = line_of(event)
+            if isinstance(event, yaml.ScalarEvent) and (stand_ins or has_halves):
+                event.value = _joined(event.value.translate(restored), line)
             yield event
     except yaml.MarkedYAMLError as error:
         raise SourceError(syntax_problem(error, text)) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise SourceError(Problem(f"this is not YAML: {' '.join(str(error).split())}")) from None
+        message = printable(f"this is not YAML: {' '.join(str(error).split())}")
+        raise SourceError(Problem(message, "compare with an example", line=line)) from None
+
+
+def _joined(value: str, line: int) -> str:
+    """``value`` with the two halves of a character, which JSON escapes one by one, made one."""
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        problem = Problem("an escape is half of a character", "write the character itself", line=line)
+        raise SourceError(problem) from None
 
 
 def line_of(event: yaml.Event) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import yaml
 
 from orchestrator.errors import Problem
-from orchestrator.wording import excerpt, listed
+from orchestrator.wording import excerpt, listed, printable
 
 _LINE_BREAK = re.compile("\r\n|\n|\r")
 _TAB_INDENT = re.compile(r" *\t")
@@ -148,4 +148,6 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
             if finding.at_beginning and begin is not None:
                 line = begin
             return Problem(finding.message, finding.advice, line=line + 1)
-    return Problem(f"this is not YAML: {' '.join(says.strip(': ').split())}", "compare with an example", line=line + 1)
+    return Problem(
+        printable(f"this is not YAML: {' '.join(says.strip(': ').split())}"), "compare with an example", line=line + 1
+    )

@@ -93,6 +93,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as `| head` does; nothing is left to be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
+    except OSError as error:
+        if "--debug" in words:
+            raise
+        from orchestrator.files import failure
+
+        tell_error(failure("use", str(error.filename or "the disk"), error))
+        return ExitCode.CANNOT_GO_ON
     except Exception as error:
         if "--debug" in words:
             raise

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import Ascii, AsJson, Debug, Dir
 from orchestrator.cli.table import HELP
-from orchestrator.commands.session import Place
+from orchestrator.commands.place import Place
 
 app = typer.Typer(add_completion=False)
 
 PlanFile = Annotated[
-    Optional[str], typer.Argument(metavar="[PLAN]", help="A plan file; default plan.yaml, else that of the run.")
+    str | None, typer.Argument(metavar="[PLAN]", help="A plan file; default plan.yaml, else that of the run.")
 ]
 
 
@@ -34,9 +34,7 @@ def schema(as_json: AsJson = False, dir: Dir = None, debug: Debug = False) -> No
 @app.command("estimate", help=HELP["estimate"])
 def estimate(
     plan: PlanFile = None,
-    jobs: Annotated[
-        Optional[int], typer.Option("--jobs", "-j", metavar="N", min=1, help="Slots to estimate for.")
-    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", metavar="N", min=1, help="Slots to estimate for.")] = None,
     slack: Annotated[bool, typer.Option("--slack", help="Show how much each task may be late.")] = False,
     dir: Dir = None,
     as_json: AsJson = False,
@@ -79,20 +77,18 @@ def init(
 
 @app.command("add", help=HELP["add"])
 def add(
-    name: Annotated[Optional[str], typer.Argument(metavar="[NAME]", help="The task's name.")] = None,
-    description: Annotated[
-        Optional[str], typer.Option("--description", metavar="TEXT", help="The instruction.")
-    ] = None,
-    id: Annotated[Optional[str], typer.Option("--id", metavar="ID", help="Its id; default the next free one.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The task's name.")] = None,
+    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="The instruction.")] = None,
+    id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Its id; default the next free one.")] = None,
     deps: Annotated[
-        Optional[list[str]], typer.Option("--deps", metavar="IDS", help="What it waits for; commas or repeated.")
+        list[str] | None, typer.Option("--deps", metavar="IDS", help="What it waits for; commas or repeated.")
     ] = None,
-    priority: Annotated[Optional[str], typer.Option("--priority", metavar="P0-P3", help="Default: derived.")] = None,
-    estimate: Annotated[Optional[str], typer.Option("--estimate", metavar="20m", help="Expected duration.")] = None,
-    agent: Annotated[Optional[str], typer.Option("--agent", metavar="Agent-NN", help="Default: a new agent.")] = None,
-    role: Annotated[Optional[str], typer.Option("--role", metavar="ROLE", help="The specialist who does it.")] = None,
+    priority: Annotated[str | None, typer.Option("--priority", metavar="P0-P3", help="Default: derived.")] = None,
+    estimate: Annotated[str | None, typer.Option("--estimate", metavar="20m", help="Expected duration.")] = None,
+    agent: Annotated[str | None, typer.Option("--agent", metavar="Agent-NN", help="Default: a new agent.")] = None,
+    role: Annotated[str | None, typer.Option("--role", metavar="ROLE", help="The specialist who does it.")] = None,
     file: Annotated[
-        Optional[str], typer.Option("--file", metavar="FILE|-", help="YAML with one task, or a list of tasks.")
+        str | None, typer.Option("--file", metavar="FILE|-", help="YAML with one task, or a list of tasks.")
     ] = None,
     dir: Dir = None,
     as_json: AsJson = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,12 +14,13 @@ from orchestrator.cli.options import (
     Debug,
     Dir,
     ExecutorName,
+    HealthInterval,
     Jobs,
     OneTask,
     Scale,
 )
 from orchestrator.cli.table import HELP
-from orchestrator.commands.session import Place
+from orchestrator.commands.place import Place
 
 app = typer.Typer(add_completion=False)
 
@@ -48,6 +49,7 @@ def run(
     claude: ClaudePath = None,
     scale: Scale = None,
     by_stage: ByStage = False,
+    health_interval: HealthInterval = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return at once; the run goes on without this session.")
     ] = False,
@@ -56,13 +58,53 @@ def run(
     debug: Debug = False,
 ) -> None:
     from orchestrator.commands import run as commands
-    from orchestrator.commands.options import options_for
+    from orchestrator.workers.options import Wishes
 
-    place = Place.here(dir, as_json)
-    options = options_for(
-        place, jobs=jobs, executor=executor, command=command, claude=claude, scale=scale, by_stage=by_stage
-    )
-    raise typer.Exit(commands.run(place, options, is_detached=detach))
+    wishes = Wishes(jobs, executor, command, claude, scale, by_stage, health_interval)
+    raise typer.Exit(commands.run(Place.here(dir, as_json), wishes, is_detached=detach))
+
+
+@app.command("feed", help=HELP["feed"])
+def feed(
+    jobs: Jobs = None,
+    executor: ExecutorName = None,
+    command: CommandLine = None,
+    claude: ClaudePath = None,
+    scale: Scale = None,
+    by_stage: ByStage = False,
+    health_interval: HealthInterval = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the expected order at once; start nothing.")
+    ] = False,
+    tied: Annotated[bool, typer.Option("--tied", help="End the run and its workers when standard input ends.")] = False,
+    hosts: Annotated[
+        str | None, typer.Option("--hosts", metavar="FILE", help="Several machines: print task and attempt.")
+    ] = None,
+    workdir: Annotated[
+        str | None, typer.Option("--workdir", metavar="FOLDER", help="The project on the hosts; default: as here.")
+    ] = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="With --hosts: ask the hosts what they have, print their slots, end.")
+    ] = False,
+    lines_before: Annotated[
+        int, typer.Option("--lines-before", metavar="N", help="With --hosts: lines that went before those of the feed.")
+    ] = 0,
+    dir: Dir = None,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.workers.options import Wishes
+
+    place, wishes = Place.here(dir), Wishes(jobs, executor, command, claude, scale, by_stage, health_interval)
+    if hosts is not None:
+        from orchestrator.commands import feed_hosts as remote
+
+        if prepare:
+            raise typer.Exit(remote.prepare_hosts(place, wishes, hosts, workdir))
+        code = remote.feed_hosts(place, wishes, hosts, workdir, is_tied=tied, lines_before=lines_before)
+        raise typer.Exit(code)
+    from orchestrator.commands import feed as commands
+
+    raise typer.Exit(commands.feed_order(place, wishes) if dry_run else commands.feed(place, wishes, is_tied=tied))
 
 
 @app.command("exec", help=HELP["exec"])
@@ -73,16 +115,43 @@ def exec_task(
     command: CommandLine = None,
     claude: ClaudePath = None,
     scale: Scale = None,
+    fed: Annotated[
+        bool, typer.Option("--fed", help="`feed` gave the task out: start nothing once it has ended.")
+    ] = False,
+    tied: Annotated[bool, typer.Option("--tied", help="Put the task back when the feed has ended.")] = False,
     dir: Dir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from orchestrator.commands import run as commands
-    from orchestrator.commands.options import options_for
+    from orchestrator.commands import execute as commands
+    from orchestrator.workers.options import Wishes
 
-    place = Place.here(dir, as_json)
-    options = options_for(place, jobs=jobs, executor=executor, command=command, claude=claude, scale=scale)
-    raise typer.Exit(commands.exec_task(place, task, options))
+    wishes = Wishes(jobs, executor, command, claude, scale)
+    raise typer.Exit(commands.exec_task(Place.here(dir, as_json), task, wishes, is_fed=fed, is_tied=tied))
+
+
+@app.command("launch", help=HELP["launch"])
+def launch(
+    jobs: Jobs = None,
+    executor: ExecutorName = None,
+    command: CommandLine = None,
+    claude: ClaudePath = None,
+    scale: Scale = None,
+    dir: Dir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.commands import launch as commands
+    from orchestrator.workers.options import Wishes
+
+    raise typer.Exit(commands.launch(Place.here(dir, as_json), Wishes(jobs, executor, command, claude, scale)))
+
+
+@app.command("health", help=HELP["health"])
+def health(dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    from orchestrator.commands import health as commands
+
+    raise typer.Exit(commands.health(Place.here(dir, as_json)))
 
 
 @app.command("doctor", help=HELP["doctor"])
@@ -103,7 +172,7 @@ def doctor(
 @app.command("demo", help=HELP["demo"])
 def demo(
     folder: Annotated[
-        Optional[str], typer.Argument(metavar="[FOLDER]", help="An empty folder; default a temporary one.")
+        str | None, typer.Argument(metavar="[FOLDER]", help="An empty folder; default a temporary one.")
     ] = None,
     jobs: Jobs = None,
     executor: ExecutorName = None,
@@ -113,9 +182,7 @@ def demo(
     debug: Debug = False,
 ) -> None:
     from orchestrator.commands import demo as commands
-    from orchestrator.model import Plan
-    from orchestrator.workers.options import run_options
+    from orchestrator.workers.options import Wishes
 
     chosen = executor or ("command" if command else "rehearse")
-    options = run_options(Plan(title=""), jobs=jobs, executor=chosen, command=command, claude=claude, scale=scale)
-    raise typer.Exit(commands.demo(folder, options))
+    raise typer.Exit(commands.demo(folder, Wishes(jobs, chosen, command, claude, scale)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import Ascii, AsJson, AttemptNumber, Debug, Dir, OneTask, Tasks
 from orchestrator.cli.table import HELP
-from orchestrator.commands.session import Place
+from orchestrator.commands.place import Place
 
 app = typer.Typer(add_completion=False)
 
@@ -29,12 +29,17 @@ def status(
 def list_tasks(
     by_state: Annotated[bool, typer.Option("--by-state", help="Group the tasks by status.")] = False,
     status: Annotated[
-        Optional[str], typer.Option("--status", metavar="STATUS", help="Only tasks with this status.")
+        str | None, typer.Option("--status", metavar="STATUS", help="Only tasks with this status.")
     ] = None,
+    agents: Annotated[bool, typer.Option("--agents", help="A line for each agent, as a run ends with.")] = False,
     dir: Dir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
+    if agents:
+        from orchestrator.commands import progress
+
+        raise typer.Exit(progress.list_agents(Place.here(dir, as_json)))
     from orchestrator.commands import show
 
     raise typer.Exit(show.list_tasks(Place.here(dir, as_json), by_state=by_state, only=status))
@@ -65,12 +70,12 @@ def start(
 def complete(
     task: OneTask,
     result: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--result", metavar="FILE|-", help="The result; default: the result file in its place."),
     ] = None,
-    step: Annotated[Optional[list[str]], typer.Option("--step", metavar="TEXT", help="One step that was done.")] = None,
+    step: Annotated[list[str] | None, typer.Option("--step", metavar="TEXT", help="One step that was done.")] = None,
     summary: Annotated[
-        Optional[list[str]], typer.Option("--summary", metavar="TEXT", help="One line of what came out.")
+        list[str] | None, typer.Option("--summary", metavar="TEXT", help="One line of what came out.")
     ] = None,
     attempt: AttemptNumber = None,
     ascii: Ascii = False,
@@ -129,7 +134,9 @@ def skip(
 
 @app.command("approve", help=HELP["approve"])
 def approve(
-    tasks: Annotated[Optional[list[str]], typer.Argument(metavar="ID...", show_default=False)] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="Ids of tasks; none with --all.", show_default=False)
+    ] = None,
     all: Annotated[bool, typer.Option("--all", help="Every task that waits for approval, now or later.")] = False,
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="What the journal keeps with it.")] = "",
     dir: Dir = None,
@@ -145,7 +152,8 @@ def approve(
 def pause(
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")] = "",
     quiet_hours: Annotated[
-        Optional[str], typer.Option("--quiet-hours", metavar="22:00-07:00", help="Pause in these hours.")
+        str | None,
+        typer.Option("--quiet-hours", metavar="22:00-07:00", help="Quiet hours of each day; none: no more."),
     ] = None,
     dir: Dir = None,
     as_json: AsJson = False,
@@ -166,7 +174,7 @@ def resume(dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> No
 @app.command("log", help=HELP["log"])
 def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come, until interrupted.")] = False,
-    limit: Annotated[Optional[int], typer.Option("--limit", "-n", metavar="N", help="Only the last N events.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="Only the last N events.")] = None,
     dir: Dir = None,
     as_json: AsJson = False,
     debug: Debug = False,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "plan": {
+        "plan": ("drafting", "Make a plan for a request: from a template, by its words, by the model, or to fill in."),
         "validate": ("plan", "Check a plan: every problem at once, with line and advice."),
         "init": ("plan", "Make a run of a plan: master_plan.md and a file for each agent."),
         "add": ("plan", "Put a task into a plan that is already running."),
+        "decompose": ("drafting", "Split one task of a running plan into subtasks, whose join it becomes."),
         "estimate": ("plan", "Critical path, stages, duration, tokens and cost of a plan."),
         "graph": ("plan", "Draw the dependency graph: levels for a terminal, Mermaid or DOT."),
         "schema": ("plan", "Print the JSON Schema of plan.yaml."),
@@ -27,17 +29,19 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "run": {
         "prompt": ("run", "Print the whole prompt of a task."),
-        "context": ("run", "What a worker needs for one task, or add gathered material."),
+        "context": ("drafting", "What a worker needs for one task, in few tokens; or add what was gathered."),
         "run": ("run", "Run the plan with worker processes."),
+        "feed": ("run", "Print the id of each task the moment it may start; launch scripts run them."),
         "exec": ("run", "Run one attempt of one task to its end."),
+        "launch": ("run", "Write run.sh, which runs the plan from a terminal with GNU parallel."),
         "pause": ("state", "Start nothing new for now."),
         "resume": ("state", "End a pause."),
+        "health": ("run", "Which workers are gone, silent, without progress or slow, and what was done."),
         "doctor": ("run", "Check what is installed and what is missing for what."),
     },
     "aggregate": {
         "check": ("aggregate", "The result checklist, with advice for each gap."),
         "merge": ("aggregate", "Merge the results into final_output.md."),
-        "report": ("aggregate", "A report of the run."),
     },
     "help": {
         "demo": ("run", "Run a bundled plan through all four phases."),

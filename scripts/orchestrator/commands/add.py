@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator import files
 from orchestrator.commands.plan import accepted
@@ -11,8 +11,9 @@ from orchestrator.commands.session import Place, Session, answer, open_session
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json
 from orchestrator.spec import checked_plan
+from orchestrator.store import StoreChange
 from orchestrator.takeover import apply_version
-from orchestrator.workers.hand_over import write_agent_file
+from orchestrator.workers.assignments import refresh_assignments
 
 
 def tasks_from(given: Mapping[str, str | None], deps: Sequence[str], file: str | None) -> list[dict[str, Json]]:
@@ -50,16 +51,12 @@ def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
 
     session = open_session(place)
     store = session.store
-    refuse_while_plan_is_refused(session)
-    data = files.read_bytes_or_none(store.paths.plan)
-    if data is None:
-        raise CannotGoOnError("plan.yaml is gone", "put it back from a copy; `add` writes into it")
-    new_data = with_tasks(data.decode("utf-8"), tasks).encode("utf-8")
-    before = set(store.state.tasks)
-    take_new_plan(session, new_data, by="add")
-    new = [task for task in store.state.tasks if task not in before]
-    for task in new:
-        write_agent_file(store.paths, store.state, task)
+
+    def added(data: bytes) -> bytes:
+        return with_tasks(data.decode("utf-8"), tasks).encode("utf-8")
+
+    new = take_new_plan(session, added, by="add")
+    refresh_assignments(store.paths, store.state, new)
     session.show()
     state = store.state
     record: Json = {"added": list(new), "agents": {task: state.agents[task] for task in new}}
@@ -68,24 +65,38 @@ def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
     return ExitCode.DONE
 
 
-def refuse_while_plan_is_refused(session: Session) -> None:
-    """Raise when plan.yaml holds an edit that was not taken over: nothing can be written into it meanwhile."""
-    refused = session.store.refused_plan
-    if refused is not None:
-        raise CannotGoOnError(
-            "plan.yaml holds an edit that is refused, so nothing can be added to it",
-            "mend the lines named, or put the old text back",
-            refused[1],
-        )
+def take_new_plan(
+    session: Session,
+    edited: Callable[[bytes], bytes],
+    by: str,
+    before: Callable[[StoreChange], None] | None = None,
+) -> list[str]:
+    """Write a new version of plan.yaml and record it; the tasks that are new or different.
 
-
-def take_new_plan(session: Session, data: bytes, by: str) -> None:
-    """Write a new version of plan.yaml and record it; raises with every problem, and then nothing was changed."""
+    ``edited`` makes the new version of the present one, under the lock of the plan: what others add at the same
+    moment stays. ``before`` records what belongs to the same change. Raises with every problem, and then nothing was
+    changed.
+    """
     store = session.store
-    reading = checked_plan(data)
-    accepted(reading.plan, reading.problems, store.paths.plan)
-    with store.change() as change:
-        refused = apply_version(store, change, reading, files.digest(data), by=by)
-        if refused:
-            raise InvalidInputError("the new tasks are refused", "mend what is named", refused)
-        files.write_whole(store.paths.plan, data)
+    with session.plan.lock:
+        store.refresh()
+        data = files.read_bytes_or_none(store.paths.plan)
+        if data is None:
+            raise CannotGoOnError("plan.yaml is gone", f"put it back from a copy; `{by}` writes into it")
+        if files.digest(data) != store.state.source:
+            raise CannotGoOnError(
+                "plan.yaml holds an edit that is refused, so nothing can be added to it",
+                "mend the lines named, or put the old text back",
+                session.plan.problems(),
+            )
+        new_data = edited(data)
+        reading = checked_plan(new_data)
+        accepted(reading.plan, reading.problems, store.paths.plan)
+        with store.change() as change:
+            if before is not None:
+                before(change)
+            taken, refused = apply_version(store, change, reading, files.digest(new_data), by=by)
+            if refused:
+                raise InvalidInputError("the new tasks are refused", "mend what is named", refused)
+            files.write_whole(store.paths.plan, new_data)
+    return taken

@@ -10,9 +10,9 @@ from orchestrator import files
 from orchestrator.commands import check, init, merge, plan, run
 from orchestrator.commands.session import Place, tell
 from orchestrator.errors import CannotGoOnError, ExitCode
-from orchestrator.model import Executor
+from orchestrator.model import Executor, Plan
 from orchestrator.paths import RunPaths
-from orchestrator.workers.options import RunOptions
+from orchestrator.workers.options import Wishes
 
 SOURCES = {
     "api.py": "def handle(rq):\n    cfg2 = rq.get('q')\n    return store.find(cfg2)\n",
@@ -22,7 +22,7 @@ SOURCES = {
 """A service that is small enough to be reviewed for a few cents when the demo runs with ``claude``."""
 
 
-def demo(folder: str | None, options: RunOptions) -> ExitCode:
+def demo(folder: str | None, wishes: Wishes) -> ExitCode:
     """Plan, assign, execute and merge in ``folder`` (a new one in the temporary folder unless named)."""
     project = os.path.abspath(folder) if folder else tempfile.mkdtemp(prefix="orchestrate-demo-")
     os.makedirs(project, exist_ok=True)
@@ -42,8 +42,9 @@ def demo(folder: str | None, options: RunOptions) -> ExitCode:
     _phase("2  Assign: a table for people, a file for each agent")
     init.init(place, source)
     plan.graph(place, None)
+    options = wishes.options(Plan(title=""))
     _phase(f"3  Execute: {options.jobs} at a time, executor {options.executor}")
-    code = run.run(place, options)
+    code = run.run(place, wishes)
     _phase("4  Aggregate: check and merge")
     check.check(place)
     merged = merge.merge(place)

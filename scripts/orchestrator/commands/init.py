@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import secrets
 
-from orchestrator import clock, files
+from orchestrator import clock, files, ids
+from orchestrator.commands.aside import put_aside, undoing
 from orchestrator.commands.plan import accepted, plan_file, read_plan_file
 from orchestrator.commands.session import Place, Session, answer, open_session, tell
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.events import EventType
+from orchestrator.locks import FileLock, remove_free_lock
 from orchestrator.model import Json, Plan
-from orchestrator.spec import checked_plan
 from orchestrator.paths import RunPaths
+from orchestrator.spec import PlanReading, checked_plan
 from orchestrator.store import Store
 from orchestrator.table import Table
-from orchestrator.takeover import apply_version
+from orchestrator.takeover import PlanFile, apply_version
 from orchestrator.trust import trust_digest, trusted_parts, untrusted_parts
 from orchestrator.workers.hand_over import write_agent_file
 from orchestrator.workers.hands import WorkerHands
+
+FOLDERS = ("store", "agent_tasks", "results", "context", "workers", "logs")
 
 
 def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted: bool = False) -> ExitCode:
@@ -29,10 +33,16 @@ def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted
     plan = accepted(reading.plan, reading.problems, path)
     for problem in reading.problems:
         tell(problem.text(os.path.relpath(path)))
-    kept = _make_room(place, is_forced)
+    lock = FileLock(f"{place.paths.folder}.init-lock", signed=False)
+    try:
+        with lock:
+            kept = _make_room(place.paths, is_forced)
+            with undoing(place.paths, kept, data):
+                session = created(place, data, reading, plan)
+    finally:
+        remove_free_lock(lock.path)
     if kept:
         tell(f"the old run was kept in {kept}")
-    session = created(place, data, plan)
     if is_trusted:
         trust_now(session)
     _tell_untrusted(session)
@@ -55,35 +65,30 @@ def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted
     return ExitCode.DONE
 
 
-def created(place: Place, data: bytes, plan: Plan) -> Session:
-    """A new run in the place, which has none: everything is there, or nothing."""
+def created(place: Place, data: bytes, reading: PlanReading, plan: Plan) -> Session:
+    """A new run in the place, which has none. Its journal is there last: until then there is no run."""
     paths = place.paths
     files.make_private_folder(paths.folder)
-    for name in ("store", "agent_tasks", "results", "context", "workers", "logs"):
+    for name in FOLDERS:
         files.make_private_folder(paths.inside(name))
-    if os.path.realpath(paths.plan) != os.path.realpath(plan_source(paths, data)):
+    store = Store.begin(paths, tell)
+    if files.read_bytes_or_none(paths.plan) != data:
         files.write_whole(paths.plan, data)
-    reading = checked_plan(data)
-    store = Store(paths, tell)
     with store.change() as change:
         change.record(
             EventType.ORCHESTRATION_STARTED,
             orchestration_id=new_id(plan.title),
             title=plan.title,
             subtasks=len(plan.tasks),
-            agents=len({task.agent or task.id for task in plan.tasks}),
+            agents=len(set(ids.assigned_agents(plan.tasks, {}).values())),
         )
         apply_version(store, change, reading, files.digest(data), by="init")
     for task in store.state.tasks:
         write_agent_file(paths, store.state, task)
-    session = Session(place, store, Table(store, WorkerHands()))
-    session.show()
+    session = Session(place, store, Table(store, WorkerHands()), PlanFile(store))
+    session.table.show()
+    store.publish()
     return session
-
-
-def plan_source(paths: RunPaths, data: bytes) -> str:
-    """Where ``data`` already lies as the run's plan; an empty name when it must still be written."""
-    return paths.plan if files.read_bytes_or_none(paths.plan) == data else ""
 
 
 def new_id(title: str) -> str:
@@ -94,40 +99,23 @@ def new_id(title: str) -> str:
     return f"{day}-{slug}-{secrets.token_hex(3)}"
 
 
-def _make_room(place: Place, is_forced: bool) -> str | None:
+def _make_room(paths: RunPaths, is_forced: bool) -> str | None:
     """Put an old run aside, or refuse; where it is kept, if there was one."""
-    from orchestrator.locks import is_held
-
-    paths = place.paths
     if not os.path.exists(paths.journal):
         return None
     if not is_forced:
         raise CannotGoOnError(
             f"there is a run in {paths.folder} already",
-            "`orchestrate status` shows it, `orchestrate add` puts tasks into it, `init --force` keeps it aside and begins anew",
+            "`orchestrate status` shows it, `orchestrate add` puts tasks into it,"
+            " `orchestrate init --force` keeps it aside and begins anew",
         )
-    if is_held(paths.run_lock):
-        raise CannotGoOnError("the old run is active", "end it with Ctrl-C where it runs, then `init --force`")
-    stamp = clock.utc_text(clock.now()).replace(":", "").replace("-", "")[:15]
-    kept = f"{paths.folder}.{stamp}.old"
-    number = 1
-    while os.path.exists(kept):
-        number += 1
-        kept = f"{paths.folder}.{stamp}-{number}.old"
-    keep_aside = ("templates", "roles", "desk.yaml", "queue", "runs")
-    os.rename(paths.folder, kept)
-    files.make_private_folder(paths.folder)
-    for name in keep_aside:
-        if os.path.exists(os.path.join(kept, name)):
-            os.rename(os.path.join(kept, name), paths.inside(name))
-    return kept
+    return put_aside(paths)
 
 
 def trust(place: Place) -> ExitCode:
     """Accept what the plan may start, as it now is."""
     session = open_session(place)
     parts = trust_now(session)
-    session.show()
     answer(
         place,
         {"trusted": list(parts), "hash": session.store.state.trusted},
@@ -143,6 +131,7 @@ def trust_now(session: Session) -> list[str]:
     parts = trusted_parts(session.store.paths, session.store.state)
     with session.store.change() as change:
         change.record(EventType.TRUSTED, hash=trust_digest(parts))
+    session.show()
     return parts
 
 

@@ -18,8 +18,13 @@ from orchestrator.workers.integrity import result_fault
 
 
 def merge(
-    place: Place, *, strategy: str | None = None, output: str | None = None, claude: str | None = None,
-    model: str | None = None, limit_chars: int | None = None,
+    place: Place,
+    *,
+    strategy: str | None = None,
+    output: str | None = None,
+    claude: str | None = None,
+    model: str | None = None,
+    limit_chars: int | None = None,
 ) -> ExitCode:
     """Merge what is recorded into ``final_output.md``; 1 when something is missing, and what is named in it."""
     if strategy is not None and strategy not in list(Strategy):
@@ -65,12 +70,18 @@ def merge(
 
 
 def collected(session: Session) -> tuple[list[Result], list[Gap]]:
-    """The recorded results in dependency order, and the tasks that have none with the reason."""
+    """The recorded results in dependency order, and the tasks that have none with the reason.
+
+    A result that a task took over from its last subtask is that task's, and comes once.
+    """
     store = session.store
     state = store.state
     results: list[Result] = []
     gaps: list[Gap] = []
+    taken_over = {record.taken_from for record in state.records.values() if record.status is Status.COMPLETED}
     for task in graph.order(graph.dependencies(state.tasks.values())):
+        if task in taken_over:
+            continue
         spec, record, status = state.tasks[task], state.records[task], state.status(task)
         agent = state.agents[task]
         if status is Status.SKIPPED:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from orchestrator import files
-from orchestrator.commands.session import Place, answer, open_session
+from orchestrator.commands.session import Place, answer, read_session
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, Problem, UsageError, errors_of
 from orchestrator.model import Json, Plan
 from orchestrator.spec import checked_plan
@@ -40,7 +40,7 @@ def validate(place: Place, named: str | None) -> ExitCode:
     path = plan_file(place, named)
     problems = checked_plan(read_plan_file(path)).problems
     errors = errors_of(problems)
-    record: Json = {"valid": not errors, "problems": [problem.record() for problem in problems]}  # type: ignore[dict-item]
+    record: Json = {"valid": not errors, "problems": [dict(problem.record()) for problem in problems]}
     lines = [problem.text(os.path.relpath(path)) for problem in problems]
     warned = len(problems) - len(errors)
     verdict = f"refused: {len(errors)} problem(s)" if errors else "valid" + (f", {warned} warning(s)" if warned else "")
@@ -59,7 +59,7 @@ def schema() -> ExitCode:
 def meant_plan(place: Place, named: str | None) -> Plan:
     """The plan that is meant, of a run or of a file; raises with every problem when it is refused."""
     if named is None and os.path.exists(place.paths.journal):
-        state = open_session(place).store.state
+        state = read_session(place).store.state
         from dataclasses import replace
 
         return replace(state.plan, tasks=tuple(state.tasks.values()))
@@ -69,6 +69,7 @@ def meant_plan(place: Place, named: str | None) -> Plan:
 
 
 def accepted(plan: Plan | None, problems: Sequence[Problem], path: str) -> Plan:
+    """``plan``, unless an error is among ``problems``: then all errors are raised, with what to do."""
     errors = errors_of(problems)
     if errors or plan is None:
         raise InvalidInputError(

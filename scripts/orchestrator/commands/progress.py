@@ -6,16 +6,19 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator import clock
+from orchestrator.commands.session import Place, answer, read_session
 from orchestrator.durations import duration_text
+from orchestrator.errors import ExitCode
 from orchestrator.model import Status
 from orchestrator.render.markdown import one_line
 from orchestrator.render.master_plan import pause_text
-from orchestrator.render.status import task_reason
+from orchestrator.render.status import run_reason, task_reason
 from orchestrator.render.summary import agent_line, money_text
 from orchestrator.store import Store
 
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.text import Text
 
 NAME_SHOWN = 48
 ROWS_SHOWN = 12
@@ -82,7 +85,7 @@ class LiveProgress(PlainProgress):
         if self._live is not None:
             self._live.stop()
 
-    def _picture(self) -> object:
+    def _picture(self) -> Text:
         from rich.text import Text
 
         state, now = self._store.state, clock.now()
@@ -127,3 +130,23 @@ def agent_lines(store: Store) -> list[str]:
         )
         for task in state.tasks
     ]
+
+
+def list_agents(place: Place) -> ExitCode:
+    """The same as a command of its own, for scripts to end with."""
+    lines = agent_lines(read_session(place).store)
+    answer(place, {"agents": list(lines)}, "\n".join(lines))
+    return ExitCode.DONE
+
+
+def closing_line(store: Store, code: ExitCode, again: str = "orchestrate run") -> str:
+    """What a person does next after a run that ended with ``code``; ``again`` is the command that goes on."""
+    approvals = ", ".join(store.state.awaiting_approval())
+    reason = run_reason(store.state, clock.now()) or (f"waiting for approval: {approvals}" if approvals else "")
+    if code is ExitCode.DONE:
+        return "All tasks are done. Next: orchestrate check && orchestrate merge"
+    if code is ExitCode.STOPPED:
+        return f"Stopped for now: {reason or 'tasks are left'}. Next: {again}, when the cause is gone"
+    if code is ExitCode.INTERRUPTED:
+        return f"Interrupted: what was running was put back. Next: {again}"
+    return f"The run cannot go on: {reason}. Next: orchestrate retry ID, or orchestrate skip ID"

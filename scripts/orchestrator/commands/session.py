@@ -2,74 +2,82 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.errors import CannotGoOnError, Problem
-from orchestrator.model import Json
-from orchestrator.paths import RunPaths
+from orchestrator.commands.place import Place as Place
+from orchestrator.commands.place import answer as answer
+from orchestrator.commands.place import tell as tell
+from orchestrator.errors import CannotGoOnError, OrchestrateError
 from orchestrator.store import Store
 from orchestrator.table import Table
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a command works and how it answers: the folder of the run, JSON or text, ASCII or not."""
-
-    paths: RunPaths
-    as_json: bool = False
-
-    @staticmethod
-    def here(folder: str | None = None, as_json: bool = False) -> Place:
-        """The place of the current folder."""
-        return Place(RunPaths.of(os.getcwd(), folder), as_json)
-
-
-def tell(message: str) -> None:
-    """One line for a person, on stderr."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def answer(place: Place, record: Json, text: str) -> None:
-    """The answer of a command on stdout: one JSON document, or text."""
-    if place.as_json:
-        print(json.dumps(record, ensure_ascii=False))
-    elif text:
-        print(text)
+from orchestrator.takeover import PlanFile
 
 
 @dataclass
 class Session:
-    """An open run. Changes go through ``store.change()``; ``close`` shows them in the table."""
+    """An open run. Changes go through ``store.change()``; ``show`` shows them in the table."""
 
     place: Place
     store: Store
     table: Table
-    problems: list[Problem] = field(default_factory=list)
+    plan: PlanFile
+    _faults: list[str] = field(default_factory=list)
+    _looking: threading.Thread | None = None
+    _looks_again: bool = False
 
     def look(self) -> None:
-        """Take over what people changed in plan.yaml and master_plan.md since the last look."""
-        from orchestrator.takeover import take_over_plan
+        """Take over what people changed in plan.yaml and master_plan.md since the last look.
 
+        A file that cannot be read holds nothing up: ``problem_lines`` has it.
+        """
+        self._faults = []
         self.store.refresh()
-        self.problems = take_over_plan(self.store)
-        self.table.take_over()
-        self.problems += self.table.problems()
+        try:
+            taken = self.plan.take_over()
+            if taken:
+                from orchestrator.workers.assignments import refresh_assignments
+
+                refresh_assignments(self.store.paths, self.store.state, taken)
+        except CannotGoOnError as error:
+            self._faults.append(f"plan.yaml: error: {error.message} (try: {error.advice})")
+        try:
+            self.table.take_over()
+        except CannotGoOnError as error:
+            self._faults.append(f"master_plan.md: error: {error.message} (try: {error.advice})")
 
     def look_quietly(self) -> None:
-        """The same while a run goes on: new problems are told once, and none holds anything up."""
+        """The same while a run goes on, beside it: a large plan is read, or a result checked, while tasks start.
+
+        New problems are told once.
+        """
+        if self._looking is not None and self._looking.is_alive():
+            self._looks_again = True
+            return
+        if self.table.is_untouched() and not self.plan.is_new():
+            return
+        self._looking = threading.Thread(target=self._look_beside, name="look", daemon=True)
+        self._looking.start()
+
+    def _look_beside(self) -> None:
         known = set(problem_lines(self))
-        try:
-            self.look()
-        except CannotGoOnError as error:
-            tell(f"could not look for changes by hand: {error.message}")
-        for line in problem_lines(self):
-            if line not in known:
-                tell(line)
+        while True:
+            self._looks_again = False
+            try:
+                self.look()
+            except OrchestrateError as error:
+                tell(f"could not look for changes by hand: {error.message}")
+            lines = problem_lines(self)
+            for line in lines:
+                if line not in known:
+                    tell(line)
+            known = set(lines)
+            if not self._looks_again:
+                return
 
     def show(self) -> None:
         """Make the table show the state; a table that cannot be written holds nothing up."""
@@ -78,16 +86,19 @@ class Session:
         except CannotGoOnError as error:
             tell(f"master_plan.md was not written: {error.message}")
 
+    @property
+    def faults(self) -> list[str]:
+        """What kept the last look from reading a file of people at all, a line each."""
+        return list(self._faults)
+
 
 def open_session(place: Place) -> Session:
     """Open the run for a command that changes it; what is wrong with the files of people is told on stderr."""
-    from orchestrator.workers.hands import WorkerHands
     from orchestrator.workers.recovery import recover
 
-    store = Store.open(place.paths, tell)
-    session = Session(place, store, Table(store, WorkerHands()))
-    for task in recover(store):
-        tell(f"{task}: its worker or lease was gone; it is {store.state.status(task)} now")
+    session = _opened(place)
+    for task in recover(session.store):
+        tell(f"{task}: its worker or lease was gone; it is {session.store.state.status(task)} now")
     session.look()
     tell_problems(session)
     return session
@@ -95,20 +106,19 @@ def open_session(place: Place) -> Session:
 
 def read_session(place: Place) -> Session:
     """Open the run for a command that only reads. On a disk that can be written, people's changes count here too."""
+    session = _opened(place)
+    if os.access(place.paths.folder, os.W_OK):
+        session.look()
+        session.show()
+    tell_problems(session)
+    return session
+
+
+def _opened(place: Place) -> Session:
     from orchestrator.workers.hands import WorkerHands
 
     store = Store.open(place.paths, tell)
-    session = Session(place, store, Table(store, WorkerHands()))
-    if os.access(place.paths.folder, os.W_OK):
-        try:
-            session.look()
-            session.table.show()
-        except CannotGoOnError as error:
-            tell(f"read only: {error.message}")
-    else:
-        session.problems = session.table.problems()
-    tell_problems(session)
-    return session
+    return Session(place, store, Table(store, WorkerHands()), PlanFile(store))
 
 
 def tell_problems(session: Session) -> None:
@@ -119,12 +129,17 @@ def tell_problems(session: Session) -> None:
 
 def problem_lines(session: Session) -> list[str]:
     """What is wrong with the files of people and with the journal, a line each."""
-    table = set(map(id, session.table.problems()))
-    lines = []
-    for problem in session.problems:
-        file = "master_plan.md" if id(problem) in table or problem in session.table.problems() else "plan.yaml"
-        lines.append(problem.text(file))
-    return [*lines, *(problem.text("events.jsonl") for problem in session.store.problems)]
+    lines = session.faults
+    for name, problems in (
+        ("plan.yaml", session.plan.problems),
+        ("master_plan.md", session.table.problems),
+        ("events.jsonl", lambda: session.store.problems),
+    ):
+        try:
+            lines += [problem.text(name) for problem in problems()]
+        except CannotGoOnError:
+            pass  # a file that cannot be read, which is among the faults of the last look
+    return list(dict.fromkeys(lines))
 
 
 def own_command() -> str:

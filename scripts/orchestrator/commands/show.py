@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 from orchestrator import clock
-from orchestrator.commands.session import Place, Session, answer, problem_lines, read_session
+from orchestrator.commands.session import Place, Session, answer, problem_lines, read_session, tell
 from orchestrator.errors import ExitCode, UsageError
-from orchestrator.events import Event
+from orchestrator.journal import Journal
 from orchestrator.model import Json, Status
 from orchestrator.render.form import AgentForm, agent_box, batch_banner
 from orchestrator.render.master_plan import log_entries
-from orchestrator.render.status import list_lines, next_record, status_record, status_text, task_record
-from orchestrator.schedule import candidates
+from orchestrator.render.status import list_lines, next_record, run_reason, status_record, status_text, task_record
+from orchestrator.schedule import startable
 from orchestrator.workers.recovery import lost_tasks
 
 FOLLOW_S = 0.5
 
 
 def status(place: Place, *, is_full: bool = False) -> ExitCode:
-    """Where the run stands: a few lines, or with ``is_full`` a line for every task."""
+    """Where the run stands: a few lines, or with ``is_full`` a line for every task.
+
+    What is wrong with the files is among the lines, and on stderr.
+    """
     session = read_session(place)
     state, now, lost = session.store.state, clock.now(), lost_tasks(session.store)
-    problems = [*problem_lines(session), *_tampering(session)]
-    record = status_record(state, now, lost)
-    record["problems"] = list(problems)
+    known = problem_lines(session)
+    problems = list(dict.fromkeys([*known, *_tampering(session)]))
+    for problem in problems:
+        if problem not in known:  # those are told already
+            tell(problem)
+    if place.as_json:
+        answer(place, status_record(state, now, lost), "")
+        return ExitCode.DONE
     text = status_text(state, now, lost, problems)
     if is_full:
         text = "\n".join([text, "", *list_lines(state, list(state.tasks), now, lost)])
-    answer(place, record, text)
+    answer(place, None, text)
     return ExitCode.DONE
 
 
@@ -67,33 +74,30 @@ def list_tasks(place: Place, *, by_state: bool = False, only: str | None = None)
 
 
 def next_tasks(place: Place, *, is_ascii: bool = False) -> ExitCode:
-    """What may start now, grouped as the batch it belongs to."""
+    """What may start now, together, grouped as the batches it belongs to."""
     session = read_session(place)
     state, now = session.store.state, clock.now()
-    held = state.is_paused(now) or state.stopped_by()
-    ready = [] if held else list(candidates(state, now))
-    record = next_record(state, now, ready)
-    answer(place, record, _next_text(session, ready, is_ascii) if not place.as_json else "")
+    ready, held = startable(state, now)
+    text = "" if place.as_json else _next_text(session, ready, held, is_ascii)
+    answer(place, next_record(state, now, ready), text)
     return ExitCode.DONE
 
 
-def _next_text(session: Session, ready: list[str], is_ascii: bool) -> str:
+def _next_text(session: Session, ready: list[str], held: dict[str, str], is_ascii: bool) -> str:
     state, now = session.store.state, clock.now()
     lines: list[str] = []
     for stage in sorted({state.stage(task) for task in ready}):
         batch = [task for task in ready if state.stage(task) == stage]
-        lines.append(banner(session, batch, is_ascii))
-        lines.append(
-            agent_box(
-                [AgentForm(state.agents[task], task, state.tasks[task].name) for task in batch], is_ascii=is_ascii
-            )
-        )
+        forms = [AgentForm(state.agents[task], task, state.tasks[task].name) for task in batch]
+        lines += [banner(session, batch, is_ascii), agent_box(forms, is_ascii=is_ascii)]
     running = state.with_status(Status.RUNNING)
     approvals = state.awaiting_approval()
+    lines += [f"Not beside these: {task}, {why}" for task, why in held.items()]
     lines += [f"Running: {', '.join(running)}"] * bool(running)
     lines += [f"Waiting for approval: {', '.join(approvals)} (orchestrate approve ID)"] * bool(approvals)
     if not ready:
-        lines.insert(0, f"Nothing may start now: the run is {state.run_state(now)}.")
+        why = run_reason(state, now)
+        lines.insert(0, f"Nothing may start now: the run is {state.run_state(now)}{f' ({why})' if why else ''}.")
     return "\n".join(lines)
 
 
@@ -105,25 +109,19 @@ def banner(session: Session, tasks: list[str], is_ascii: bool) -> str:
 
 
 def log(place: Place, *, is_following: bool = False, limit: int | None = None) -> ExitCode:
-    """The execution log, or with ``--json`` the events, one a line; ``is_following`` goes on until interrupted."""
-    session = read_session(place)
-    shown = 0
+    """The execution log, or with ``--json`` the events; ``is_following`` goes on until interrupted, an event a line."""
+    if limit is not None and limit < 0:
+        raise UsageError(f"--limit is {limit}, expected 0 or more", "`--limit 20`")
+    paths = read_session(place).store.paths
+    journal = Journal(paths.journal, paths.torn)
+    events = [event for event in journal.news() if event is not None]
+    shown = events if limit is None else events[len(events) - min(limit, len(events)) :]
+    if not is_following:
+        answer(place, {"events": [*shown]}, "\n\n".join(entry for event in shown for entry in log_entries(event)))
+        return ExitCode.DONE
     while True:
-        events = [event for event in session.store.journal.events() if event is not None]
-        fresh = events[shown:]
-        if not shown and limit is not None:
-            fresh = fresh[-limit:] if limit else []
-        for line in _log_lines(fresh, place.as_json):
-            print(line, flush=is_following)
-        shown = len(events)
-        if not is_following:
-            return ExitCode.DONE
+        for event in shown:
+            for line in [json.dumps(event, ensure_ascii=False)] if place.as_json else log_entries(event):
+                print(line, flush=True)
         time.sleep(FOLLOW_S)
-
-
-def _log_lines(events: list[Event], as_json: bool) -> Iterator[str]:
-    for event in events:
-        if as_json:
-            yield json.dumps(event, ensure_ascii=False)
-        else:
-            yield from log_entries(event)
+        shown = [event for event in journal.news() if event is not None]

@@ -8,7 +8,7 @@ Found with the Markdown parser, so that code stays as it is, and edited in place
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from markdown_it import MarkdownIt
     from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
     Rule = Callable[[StateInline, bool], bool]
 
@@ -32,40 +33,70 @@ _USES: Final = "orchestrator.uses"
 
 def with_own_labels(results: Sequence[Result]) -> list[Result]:
     """``results`` with those labels renamed that one defines and another one has in its text with another meaning."""
-    defined = [_definitions(result.body) for result in results]
-    labels = {label for definitions in defined for label in definitions}
-    if not labels or len(results) < 2:
-        return list(results)
     folded = [result.body.casefold() for result in results]
-    clashing = {label for label in labels if _is_clashing(label, defined, folded)}
-    if not clashing:
+    shared = {
+        label
+        for result in results
+        for label in _possible_labels(result.body)
+        if sum(f"[{label}]" in text for text in folded) > 1
+    }
+    if not shared:
         return list(results)
+    # Only now: the parser takes seconds for a text of megabytes.
+    parsed = [
+        _parsed(result.body) if any(f"[{label}]" in text for label in shared) else None
+        for result, text in zip(results, folded, strict=True)
+    ]
+    defined = [each.definitions if each else {} for each in parsed]
+    clashing = {label for label in shared if _is_clashing(label, defined, folded)}
     own: list[Result] = []
-    for result, definitions in zip(results, defined, strict=True):
-        mine = clashing.intersection(definitions)
-        own.append(
-            replace(result, body=_renamed(result.body, _new_names(mine, result.task, folded))) if mine else result
-        )
+    for result, each in zip(results, parsed, strict=True):
+        mine = clashing.intersection(each.definitions) if each else set()
+        if each and mine:
+            result = replace(result, body=_renamed(each, _new_names(mine, result.task, folded)))
+        own.append(result)
     return own
 
 
-def _definitions(body: str) -> dict[str, str]:
-    """What may be definitions in ``body``: normalized label to target. Those in code are among them."""
-    found: dict[str, str] = {}
-    if "]:" in body:
-        for match in _DEFINITION.finditer(body):
-            found.setdefault(_normalized(match["label"]), match["target"].strip())
-    return found
+def _possible_labels(body: str) -> set[str]:
+    """The labels that ``body`` may define, normalized; those in code are among them."""
+    return {_normalized(match["label"]) for match in _DEFINITION.finditer(body)} if "]:" in body else set()
 
 
-def _is_clashing(label: str, defined: Sequence[dict[str, str]], folded: Sequence[str]) -> bool:
-    """Whether two results have ``label`` in their text and do not define it alike."""
-    meanings = [
+def _is_clashing(label: str, defined: Sequence[Mapping[str, str]], folded: Sequence[str]) -> bool:
+    """Whether one result defines ``label`` and another one that has it in its text does not define it alike."""
+    meanings = {
         definitions.get(label)
         for definitions, text in zip(defined, folded, strict=True)
         if label in definitions or f"[{label}]" in text
-    ]
-    return len(meanings) > 1 and len(set(meanings)) > 1
+    }
+    return len(meanings) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A body as the parser read it; ``definitions``: normalized label to what it stands for, ``^1`` for footnotes."""
+
+    lines: Sequence[str]
+    tokens: Sequence[Token]
+    environment: dict[str, object]
+    definitions: Mapping[str, str]
+
+
+def _parsed(body: str) -> _Parsed:
+    environment: dict[str, object] = {}
+    tokens = _parser().parse(f"{body}\n".replace("\r", " "), environment)
+    definitions: dict[str, str] = {}
+    for token in tokens:
+        if token.type == "definition":
+            definitions.setdefault(_normalized(str(token.meta["label"])), f"{token.meta['url']} {token.meta['title']}")
+        elif (
+            token.type == "inline"
+            and (match := _FOOTNOTE.match(token.content))
+            and token.content[match.end() :][:1] == ":"
+        ):
+            definitions.setdefault(_normalized(f"^{match[1]}"), token.content)
+    return _Parsed(body.split("\n"), tokens, environment, definitions)
 
 
 def _new_names(labels: set[str], task: str, folded: Sequence[str]) -> dict[str, str]:
@@ -91,15 +122,13 @@ class _Uses:
     edits: list[tuple[int, int, str]] = field(default_factory=list)
 
 
-def _renamed(body: str, names: dict[str, str]) -> str:
-    """``body`` with the labels ``names`` (normalized) under their new names, where they are defined and used."""
-    lines = body.split("\n")
-    environment: dict[str, object] = {}
+def _renamed(parsed: _Parsed, names: dict[str, str]) -> str:
+    """The text of ``parsed`` with the labels ``names`` (normalized) under their new names."""
+    lines = list(parsed.lines)
     parser = _parser()
-    tokens = parser.parse(body.replace("\r", " "), environment)
     uses = _Uses(names)
-    environment[_USES] = uses
-    for token in tokens:
+    environment = {**parsed.environment, _USES: uses}
+    for token in parsed.tokens:
         if token.map is None:
             continue
         if token.type == "definition":

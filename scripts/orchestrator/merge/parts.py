@@ -11,6 +11,7 @@ from orchestrator.render.markdown import inline, inline_code
 from orchestrator.results import Finding, Result
 
 _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
+_LONGEST_TITLE: Final = 1_000
 _TAG_START: Final = re.compile(r"<(?=[A-Za-z/!?])")
 _STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -20,7 +21,9 @@ def said(result: Result) -> list[str]:
     if result.is_data:
         return []
     findings = item_list(_finding_item(finding) for finding in result.findings)
-    return [block for block in (summary_text(result), findings, notes_list(result)) if block]
+    # A line between them, or two lists would be one.
+    notes = ["Other entries:", notes_list(result)] if result.notes else []
+    return [block for block in (summary_text(result), findings, *notes) if block]
 
 
 def whole_text(result: Result) -> str:
@@ -114,9 +117,9 @@ def _labelled(label: str, value: str) -> str:
 
 
 def _pieces(line: str) -> Iterator[tuple[str, bool]]:
-    """``line`` cut into code spans and what is between them."""
+    """``line`` cut into code spans and what is between them; a line beyond any title is not searched for them."""
     done = 0
-    for span in _CODE.finditer(line):
+    for span in _CODE.finditer(line[:_LONGEST_TITLE]):
         yield line[done : span.start()], False
         yield span[0], True
         done = span.end()

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.openings import closed
-from orchestrator.outline import Heading, headings, plain_title
+from orchestrator.outline import Heading, closed_outline, plain_title
 from orchestrator.results import UNCATEGORIZED
 
 _NUMBERING: Final = re.compile(r"(?:[0-9]{1,3}[.)])+[0-9]{0,3}\s+")
@@ -35,11 +34,9 @@ class Sections:
 
 def sections(body: str) -> Sections:
     """``body`` cut at its outermost headings; at those one below, where a single heading stands over all the rest."""
-    body, left_open = closed(body)
-    lines = body.split("\n")
-    found = [heading for heading in headings(body) if not heading.is_inner]
-    outer = [heading for heading in found if heading.depth == 1]
-    inner = [heading for heading in found if heading.depth == 2]
+    lines, found, left_open = closed_outline(body)
+    outer = [heading for heading in found if heading.depth == 1 and not heading.is_inner]
+    inner = [heading for heading in found if heading.depth == 2 and not heading.is_inner]
     cuts = [*outer, *inner] if len(outer) == 1 and inner else outer
     made: list[Section] = []
     before = _between(lines, 0, cuts[0].begin if cuts else len(lines))

@@ -177,7 +177,7 @@ def _categories(results: Sequence[Result], bodies: Sequence[Sections]) -> list[_
                 categories[place].entries.append(texts[place, section.text])
             texts[place, section.text].results.append(result)
     for category in categories.values():
-        category.entries.sort(key=lambda entry: _rank(entry.severity))
+        category.entries.sort(key=lambda entry: (_rank(entry.severity), isinstance(entry, _SectionEntry)))
     return sorted(categories.values(), key=lambda category: category.rank)
 
 
@@ -218,11 +218,11 @@ def _category_item(category: _Category) -> str:
 
 def _summary_item(result: Result) -> str:
     source = inline(result.source)
-    first, _, others = summary_text(result).partition("\n")
     notes = notes_list(result) if not result.is_data else ""
-    if not others.strip() and first[:1].isalnum():
-        return list_item(f"{source}: {title_text(first)}", notes)
-    return list_item(f"{source}:", "\n\n".join(filter(None, (summary_text(result), notes))))
+    if "\n" in result.summary or not result.summary[:1].isalnum():
+        blocks = [summary_text(result), *(["Other entries:", notes] if notes else [])]
+        return list_item(f"{source}:", "\n\n".join(filter(None, blocks)))
+    return list_item(f"{source}: {title_text(result.summary)}", notes)
 
 
 def _further_text(result: Result) -> str:
@@ -232,8 +232,8 @@ def _further_text(result: Result) -> str:
     if result.is_data:
         return notes_list(result)
     said = _words(" ".join([result.summary, *(f"{finding.title} {finding.detail}" for finding in result.findings)]))
-    lines = (_words(line) for line in result.body.split("\n") if not line.startswith("#"))
-    return "" if all(line in said for line in lines) else result.body
+    lines = [_words(line) for line in result.body.split("\n") if line.strip() and not line.startswith("#")]
+    return "" if lines and all(line in said for line in lines) else result.body
 
 
 def _source_item(result: Result, body: Sections, has_further_text: bool) -> str:
@@ -245,6 +245,8 @@ def _source_item(result: Result, body: Sections, has_further_text: bool) -> str:
         given.append("a summary")
     if has_further_text:
         given.append("further text")
+    elif result.has_findings and result.body.strip() and not result.is_data:
+        given.append("text that says the same")
     if not given:
         given.append("looked and found nothing" if result.has_findings else "nothing: the result is empty")
     notes = [f"- {text}" for text in problem_texts(result)]

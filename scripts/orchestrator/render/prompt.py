@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from secrets import token_hex
+from types import MappingProxyType
 
 from orchestrator.attachments import NOTE, without_attachments
 from orchestrator.durations import duration_text
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import DEFAULT_LEASE_S, DEFAULT_TIMEOUT_S, Plan, Task
 from orchestrator.render.handed_over import HandedOver, fair_shares
+from orchestrator.render.inputs import InputFiles, shown_inputs
 from orchestrator.render.markdown import inline_code, one_line
 from orchestrator.render.summary import counted
 from orchestrator.render.templates import rendered
@@ -34,16 +37,20 @@ _LARGEST_LIMIT = 2_000_000
 _SHORTEST_PART = 200
 _LONGEST_SUMMARY = 2_000
 # Common English and code take four characters a token or so, other scripts fewer; good for a size, not for a bill.
-_CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 _NONCE_LENGTH = 12
+_PLACE = f"nonce-{token_hex(16)}"
+"""Where the nonce goes, until all of the text is known; nobody can write it into a text beforehand."""
 _CLOSING = "\n## How to end\n"
 
 
 class Audience(StrEnum):
-    """Who reads the prompt: a process of its own, or a subagent in a session, which records its end itself."""
+    """Who reads the prompt: a process of its own, a subagent in a session, which records its end itself, or somebody
+    who knows how that is done and wants what is needed for the task alone."""
 
     WORKER = "worker"
     SUBAGENT = "subagent"
+    READER = "reader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Part:
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens ``text`` takes: a quarter of its characters, rounded up."""
-    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def prompt(
@@ -87,6 +94,7 @@ def prompt(
     audience: Audience = Audience.SUBAGENT,
     attempt: int = 1,
     dependencies: Sequence[HandedOver] = (),
+    inputs: Mapping[str, InputFiles] = MappingProxyType({}),
     context: str = "",
     context_file: str = "",
     role_prompt: str = "",
@@ -102,8 +110,9 @@ def prompt(
     """The prompt of attempt number ``attempt`` of ``task``.
 
     ``result_file``, ``context_file`` and ``folder`` (where the run keeps its files) are paths as the agent would open
-    them. ``context`` is gathered material, ``role_prompt`` what the task's role says first, ``focus`` one sentence of
-    the loop, ``failed_before`` why the last attempt failed, ``command`` how a subagent calls this program.
+    them. ``inputs`` are the files of those inputs that are paths, ``context`` is gathered material, ``role_prompt``
+    what the task's role says first, ``focus`` one sentence of the loop, ``failed_before`` why the last attempt failed,
+    ``command`` how a subagent calls this program.
     ``is_fallback`` puts the fallback's instruction in the place of the description, where it has one.
     ``tools`` are named to the agent; without them those of the task are.
     At most ``limit`` characters of results and context are handed over, small ones whole; what is cut is announced
@@ -118,6 +127,7 @@ def prompt(
         "plan": plan,
         "aim": plan.objectives.primary or plan.request,
         "task": task,
+        "inputs": shown_inputs(task.inputs, inputs),
         "agent": agent,
         "role_prompt": role_prompt.strip(),
         "instruction": (fallback or task.description).strip("\n"),
@@ -140,13 +150,17 @@ def prompt(
         "lease": duration_text(DEFAULT_LEASE_S if task.timeout_s is None else task.timeout_s),
     }
     # The first rendering tells which words and which ``@`` the texts have; only then can the frames be named.
-    draft = rendered("prompt.md.j2", nonce="", note="", **values)
+    draft = rendered("prompt.md.j2", nonce=_PLACE, note="", **values)
     attached = without_attachments(draft.rpartition(_CLOSING)[0], exists)[1]
-    text = rendered("prompt.md.j2", nonce=unused_nonce(draft), note=NOTE if attached else "", **values)
+    nonce = unused_nonce(draft.replace(_PLACE, ""))
+    # Rendering costs more than all the rest of an attempt's start, so it is done twice only where a note is needed.
+    text = rendered("prompt.md.j2", nonce=nonce, note=NOTE, **values) if attached else draft.replace(_PLACE, nonce)
     if attached:
         # The closing section holds nothing but our own words, and its commands are typed as they stand.
         body, heading, closing = text.rpartition(_CLOSING)
         text = without_attachments(body, exists)[0] + heading + closing
+    if audience is Audience.READER:
+        text = text.rpartition(_CLOSING)[0].rstrip("\n") + "\n"
     text = _encodable(text)
     if (size := len(text.encode())) > MAX_BYTES:
         raise InvalidInputError(

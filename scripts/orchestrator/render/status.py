@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from orchestrator import clock
-from orchestrator.document import STATUS_CELLS
 from orchestrator.durations import duration_text
 from orchestrator.model import Json, RunState, Status
 from orchestrator.render.markdown import one_line
 from orchestrator.render.master_plan import pause_text
-from orchestrator.render.summary import money_text, tokens_text
+from orchestrator.render.summary import spent_text, tokens_text
 from orchestrator.state import State
+from orchestrator.statustable import STATUS_CELLS
 
-IDS_SHOWN = 12
-LINES_SHOWN = 8
 WORKER_LOST = "worker lost"
+TEXT_LIMIT = 4000
+"""Bytes of ``status_text``, so that a session's context is not flooded."""
 
 _ORDER = (
     Status.RUNNING,
@@ -28,6 +29,19 @@ _ORDER = (
     Status.COMPLETED,
 )
 _WITH_REASON = frozenset({Status.RUNNING, Status.RETRYING, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much the text shows: ids of a group, lines of a group, characters of a name or a reason, problems."""
+
+    ids: int
+    lines: int
+    words: int
+    problems: int
+
+
+_ROOMS = (_Room(12, 8, 120, 20), _Room(8, 4, 80, 8), _Room(4, 2, 40, 4), _Room(1, 1, 20, 2))
 
 
 def status_record(state: State, now: float, lost: Collection[str] = ()) -> dict[str, Json]:
@@ -77,7 +91,7 @@ def task_record(state: State, task: str, now: float, lost: Collection[str] = ())
     }
 
 
-def _duration_s(state: State, task: str, now: float) -> Json:
+def _duration_s(state: State, task: str, now: float) -> float | None:
     record = state.records[task]
     if record.status is Status.RUNNING and record.start is not None:
         return round(max(0.0, now - record.start), 3)
@@ -98,6 +112,10 @@ def run_reason(state: State, now: float) -> str:
     approvals = state.awaiting_approval()
     if approvals and outcome is RunState.PAUSED:
         return "waiting for a person's approval: " + ", ".join(approvals)
+    slowdown = state.slowdown
+    if outcome is RunState.RUNNING and slowdown is not None and slowdown.level_at(now):
+        part = f"1 of {2 ** slowdown.level_at(now)} slots in use"
+        return f"slowed down until {clock.local_time(slowdown.until)}, {part}: the API asked for it"
     return ""
 
 
@@ -115,44 +133,63 @@ def task_reason(state: State, task: str) -> str:
 
 
 def status_text(state: State, now: float, lost: Collection[str] = (), problems: Sequence[str] = ()) -> str:
-    """A few lines: what is run, how far it is, who does what, what is in the way, and what to do next."""
+    """At most ``TEXT_LIMIT`` bytes: what is run, how far it is, who does what, what is in the way."""
+    texts = (_text_in(room, state, now, lost, problems) for room in _ROOMS)
+    return next((text for text in texts if len(text.encode("utf-8", "replace")) <= TEXT_LIMIT), None) or _cut(
+        _text_in(_ROOMS[-1], state, now, lost, problems)
+    )
+
+
+def _cut(text: str) -> str:
+    kept = text.encode("utf-8", "replace")[: TEXT_LIMIT - 4].decode("utf-8", "ignore")
+    return f"{kept}…"
+
+
+def _text_in(room: _Room, state: State, now: float, lost: Collection[str], problems: Sequence[str]) -> str:
     run = run_record(state, now)
     done = state.count(Status.COMPLETED) + state.count(Status.SKIPPED)
     facts = [f"{state.progress_percent}%", f"{done} of {len(state.tasks)} tasks done"]
     facts += [f"stage {state.current_stage} of {state.stages}"] * bool(state.stages)
     if state.spent_usd or state.plan.budget_usd is not None:
-        budget = f" of {money_text(state.plan.budget_usd)}" if state.plan.budget_usd is not None else ""
-        facts.append(money_text(state.spent_usd) + budget)
+        facts.append(spent_text(state.spent_usd, state.plan.budget_usd))
     facts += [f"{tokens_text(state.tokens)} tokens"] * bool(state.tokens)
     lines = [f"{one_line(state.plan.title, 80)}: {run['state']}{', merged' if state.merged else ''}", " · ".join(facts)]
-    lines += [f"! {one_line(str(run['reason']), 300)}"] * bool(run["reason"])
+    lines += [f"! {one_line(str(run['reason']), 3 * room.words)}"] * bool(run["reason"])
     for status in _ORDER:
         tasks = state.with_status(status)
         if tasks:
-            lines += _group(state, status, tasks, now, lost)
-    lines += [f"! {problem}" for problem in problems]
+            lines += _group(room, state, status, tasks, now, lost)
+    lines += [f"! {one_line(problem, 400)}" for problem in problems[: room.problems]]
+    if len(problems) > room.problems:
+        lines.append(f"! and {len(problems) - room.problems} more problems, on stderr")
     return "\n".join(lines)
 
 
-def _group(state: State, status: Status, tasks: Sequence[str], now: float, lost: Collection[str]) -> list[str]:
+def _group(
+    room: _Room, state: State, status: Status, tasks: Sequence[str], now: float, lost: Collection[str]
+) -> list[str]:
     cell = STATUS_CELLS[status]
+    if status is Status.BLOCKED:
+        blockers = list(dict.fromkeys(name for task in tasks[: room.ids] for name in state.blockers(task)))
+        return [f"{cell} ({len(tasks)}): {_ids(tasks, room.ids)}, because of {_ids(blockers, room.ids)}"]
     if status not in _WITH_REASON:
-        return [f"{cell} ({len(tasks)}): {_ids(tasks)}"]
+        return [f"{cell} ({len(tasks)}): {_ids(tasks, room.ids)}"]
     lines = [f"{cell} ({len(tasks)}):"]
-    for task in tasks[:LINES_SHOWN]:
-        duration = _duration_s(state, task, now)
-        parts = [f"{task} {state.agents[task]} {one_line(state.tasks[task].name, 48)}"]
-        parts += [duration_text(float(duration))] * (isinstance(duration, float) and status is Status.RUNNING)
+    for task in tasks[: room.lines]:
+        duration_s = _duration_s(state, task, now)
+        parts = [f"{task} {state.agents[task]} {one_line(state.tasks[task].name, min(48, room.words))}"]
+        if duration_s is not None and status is Status.RUNNING:
+            parts.append(duration_text(duration_s))
         reason = WORKER_LOST if task in lost else task_reason(state, task)
-        parts += [one_line(reason, 120)] * bool(reason)
+        parts += [one_line(reason, room.words)] * bool(reason)
         lines.append("  " + " · ".join(parts))
-    if len(tasks) > LINES_SHOWN:
-        lines.append(f"  and {len(tasks) - LINES_SHOWN} more: {_ids(tasks[LINES_SHOWN:])}")
+    if len(tasks) > room.lines:
+        lines.append(f"  and {len(tasks) - room.lines} more: {_ids(tasks[room.lines :], room.ids)}")
     return lines
 
 
-def _ids(tasks: Sequence[str]) -> str:
-    return ", ".join(tasks[:IDS_SHOWN]) + (f" and {len(tasks) - IDS_SHOWN} more" if len(tasks) > IDS_SHOWN else "")
+def _ids(tasks: Sequence[str], shown: int) -> str:
+    return ", ".join(tasks[:shown]) + (f" and {len(tasks) - shown} more" if len(tasks) > shown else "")
 
 
 def list_lines(state: State, tasks: Sequence[str], now: float, lost: Collection[str] = ()) -> list[str]:

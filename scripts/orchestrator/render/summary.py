@@ -32,6 +32,14 @@ def money_text(usd: float) -> str:
     return f"${text.removesuffix('00')}"
 
 
+def spent_text(spent_usd: float, budget_usd: float | None) -> str:
+    """What was spent of which budget: ``$0.30``, ``$0.30 of $2.00``, ``$2.10 of $2.00 ($0.10 over)``."""
+    if budget_usd is None:
+        return money_text(spent_usd)
+    over = f" ({money_text(spent_usd - budget_usd)} over)" if spent_usd > budget_usd else ""
+    return f"{money_text(spent_usd)} of {money_text(budget_usd)}{over}"
+
+
 def tokens_text(tokens: int) -> str:
     """A number of tokens in at most six characters: ``950``, ``12.3k``, ``4.5M``."""
     if tokens < 1_000:
@@ -39,6 +47,19 @@ def tokens_text(tokens: int) -> str:
     if tokens < 999_950:
         return f"{_short(tokens / 1_000)}k"
     return f"{_short(tokens / 1_000_000)}M"
+
+
+def size_text(size: int) -> str:
+    """A number of bytes in at most seven characters: ``812 B``, ``4.2 KB``, ``48 KB``, ``1.3 MB``; 1 KB is 1,000 B."""
+    if size < 1_000:
+        return f"{size} B"
+    if size < 999_500:
+        amount, unit = size / 1_000, "KB"
+    elif size < 999_500_000:
+        amount, unit = size / 1_000_000, "MB"
+    else:
+        amount, unit = size / 1_000_000_000, "GB"
+    return f"{_short(amount) if amount < 9.95 else f'{amount:.0f}'} {unit}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -38,10 +38,12 @@ def environment() -> Environment:
 
     Made when first asked for, because importing jinja2 costs a command more than reading its state.
     """
+    import shlex
+
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     from orchestrator.durations import duration_text
-    from orchestrator.render import markdown, summary
+    from orchestrator.render import markdown, powershell, summary
 
     made = Environment(
         loader=FileSystemLoader(FOLDER, encoding="utf-8"),
@@ -59,6 +61,9 @@ def environment() -> Environment:
         inline=markdown.inline,
         one_line=markdown.one_line,
         quoted=markdown.quoted,
+        sh=shlex.quote,
+        ps1=powershell.literal,
+        command_line=powershell.command_line,
         counted=summary.counted,
         duration=duration_text,
         money=summary.money_text,

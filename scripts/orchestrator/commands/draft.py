@@ -1,0 +1,217 @@
+"""Phase 1: ``plan``, a plan for a request from a template, from its words, from a model, or to be filled in."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from orchestrator import files, graph
+from orchestrator.commands.plan_sources import Wish, drafted, expansion, shelf
+from orchestrator.commands.session import Place, answer, tell
+from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
+from orchestrator.model import Json, Plan
+from orchestrator.plantemplates import PlanTemplate
+from orchestrator.render.graph import levels
+from orchestrator.spec import PlanReading, checked_plan
+from orchestrator.templatechoice import Choice
+
+LIST = "templates"
+"""The one word in place of a request that asks for the list of templates."""
+
+LONGEST_REQUEST = 200_000
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def plan(place: Place, request: str | None, wish: Wish, output: str | None) -> ExitCode:
+    """Write a plan for ``request``; to ``output``, ``-`` for stdout, else ``plan.yaml``, which is never overwritten."""
+    wish.require_one(may_be_none=True)
+    target = _target(place, output)
+    text = request_text(request)
+    picked: Choice | None = None
+    template: str | None = wish.template
+    if wish.is_ai:
+        made = _drafted(place, wish, text, target)
+    elif wish.template or wish.is_auto:
+        from orchestrator.planfile import plan_text
+
+        found, picked = expansion(place.paths, wish, text)
+        template = picked.template if picked else wish.template
+        _accept(found.reading(), f"the plan of the template {template}")
+        made = plan_text(found.plan)
+    else:
+        from orchestrator.planskeleton import skeleton
+
+        made = skeleton(text)
+    reading = checked_plan(made.encode())
+    if target is not None:
+        files.write_whole(target, made)
+    source = wish.sources[0].removeprefix("--") if wish.sources else "skeleton"
+    _answer(place, source, template, picked, reading, made, target)
+    return ExitCode.DONE
+
+
+def request_text(request: str | None) -> str:
+    """The user's words, from the command line or with ``-`` from stdin; raises where there are none."""
+    if request == "-":
+        data = sys.stdin.buffer.read(4 * LONGEST_REQUEST + 1)
+        try:
+            request = data.decode("utf-8").removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            raise UsageError("the request on stdin is not UTF-8", "save it as UTF-8") from None
+    if request is None or not request.strip():
+        raise UsageError("there is no request", '`orchestrate plan "WHAT IS TO BE DONE"`, or `-` for stdin')
+    text = request.replace("\r\n", "\n").strip()
+    if control := _CONTROL.search(text):
+        raise UsageError(f"the request has the control character U+{ord(control[0]):04X}", "remove it")
+    if len(text) > LONGEST_REQUEST:
+        raise UsageError(
+            f"the request has {len(text):,} characters, at most {LONGEST_REQUEST:,} are read",
+            "put long material into a file of the project, and name the file",
+        )
+    return text
+
+
+def templates(place: Place, *, is_ascii: bool = False) -> ExitCode:
+    """Every template with its parameters and its graph; 1 when one of the user's own cannot be used."""
+    there = shelf(place.paths)
+    shown = [(template, _example(template)) for template in there.templates.values()]
+    record: Json = {
+        "templates": [_template_record(template, example) for template, example in shown],
+        "problems": [
+            {"file": file, **problem.record()} for file, problems in there.problems.items() for problem in problems
+        ],
+    }
+    blocks = [_template_text(template, example, is_ascii) for template, example in shown]
+    answer(place, record, "\n\n".join(blocks))
+    for file, problems in there.problems.items():
+        for problem in problems:
+            tell(problem.text(file))
+    return ExitCode.PROBLEMS if there.broken else ExitCode.DONE
+
+
+def _target(place: Place, output: str | None) -> str | None:
+    """Where to write; None for stdout."""
+    if output == "-":
+        return None
+    if output is not None:
+        target = os.path.abspath(output)
+        if os.path.isdir(target):
+            raise UsageError(f"{output} is a folder, expected a file", "--output plan.yaml")
+        return target
+    target = os.path.join(place.paths.project, "plan.yaml")
+    if os.path.lexists(target):
+        raise CannotGoOnError(
+            "there is a plan.yaml already, which is not overwritten", "--output FILE writes another file, `-` to stdout"
+        )
+    return target
+
+
+def _drafted(place: Place, wish: Wish, request: str, target: str | None) -> str:
+    from orchestrator.render.plan_prompt import Assignment
+    from orchestrator.workers.hand_over import exists_in
+    from orchestrator.workers.project_files import project_listing
+
+    paths = place.paths
+    kept = os.path.splitext(target or os.path.join(paths.project, "plan.yaml"))[0] + ".draft.yaml"
+    assignment = Assignment(request, project_listing(paths.project), exists=exists_in(paths.project))
+    return drafted(paths, wish, assignment, {"request": request}, kept).text
+
+
+def _accept(reading: PlanReading, what: str) -> None:
+    if errors := errors_of(reading.problems):
+        raise InvalidInputError(
+            f"{what} would be refused", "give other values with --set, or mend the template", errors
+        )
+
+
+def _answer(
+    place: Place,
+    source: str,
+    template: str | None,
+    picked: Choice | None,
+    reading: PlanReading,
+    text: str,
+    target: str | None,
+) -> None:
+    shown: Plan | None = reading.plan or reading.draft
+    tasks = list(shown.tasks) if shown else []
+    stages = max(graph.stages(graph.dependencies(tasks)).values(), default=0)
+    open_places = len(errors_of(reading.problems))
+    record: dict[str, Json] = {
+        "file": target,
+        "source": source,
+        "template": template,
+        "why": picked.why if picked else None,
+        "scores": {fit.template: fit.score for fit in picked.fits} if picked else None,
+        "tasks": len(tasks),
+        "stages": stages,
+        "valid": not open_places,
+        "problems": [{**problem.record()} for problem in reading.problems],
+    }
+    if target is None:
+        record["text"] = text
+    name = os.path.relpath(target) if target else "the plan"
+    made = {"template": f"from the template {template}", "auto": f"from the template {template}", "ai": "by the model"}
+    told = [picked.why] if picked else []
+    if source == "skeleton":
+        told.append(f"Wrote {name} to be filled in: {open_places} descriptions are missing.")
+        told.append(f"Next: fill it in until `orchestrate validate {name}` exits 0")
+    else:
+        told += [problem.text(name) for problem in reading.problems]
+        told.append(f"Wrote {name} {made[source]}: {len(tasks)} tasks in {stages} stages.")
+        told += ["", levels(tasks).rstrip("\n"), "", f"Next: read it, then `orchestrate estimate {name}` and `init`"]
+    if target is None and not place.as_json:
+        print(text, end="")
+        tell("\n".join(told))
+    else:
+        answer(place, record, "\n".join(told))
+
+
+def _example(template: PlanTemplate) -> Sequence[Json]:
+    """The tasks of ``template`` with its defaults, as plan.yaml has them."""
+    from orchestrator.templateexpansion import expanded
+
+    given = {each.name: [f"<{each.name}>"] for each in template.parameters if each.default is None}
+    return list(expanded(template, "…", given).tasks)
+
+
+def _graph(tasks: Sequence[Json], is_ascii: bool = False) -> str:
+    from orchestrator.planfile import plan_text
+
+    draft = checked_plan(plan_text({"tasks": list(tasks)}).encode()).draft
+    return levels(list(draft.tasks) if draft else [], ascii=is_ascii)
+
+
+def _template_record(template: PlanTemplate, tasks: Sequence[Json]) -> Json:
+    return {
+        "name": template.name,
+        "description": template.description,
+        "own": template.is_own,
+        "file": template.file,
+        "parameters": [
+            {
+                "name": each.name,
+                "type": "list" if each.is_list else "text",
+                "help": each.help,
+                "default": list(each.default) if isinstance(each.default, tuple) else each.default,
+            }
+            for each in template.parameters
+        ],
+        "steps": [step.name for step in template.steps],
+        "tasks": len(tasks),
+        "graph": _graph(tasks),
+    }
+
+
+def _template_text(template: PlanTemplate, tasks: Sequence[Json], is_ascii: bool) -> str:
+    own = f" ({template.file})" if template.is_own else ""
+    lines = [f"{template.name}{own}: {template.description}"]
+    for each in template.parameters:
+        default = ", ".join(each.default) if isinstance(each.default, tuple) else each.default
+        is_request = default == "{{request}}"
+        told = "default: the request" if is_request else f"default: {default}" if default else "must be given"
+        lines.append(f"  --set {each.name}={'A,B' if each.is_list else 'TEXT'}  {each.help}; {told}")
+    return "\n".join([*lines, "", *(f"  {line}".rstrip() for line in _graph(tasks, is_ascii).splitlines())])

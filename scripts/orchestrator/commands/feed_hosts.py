@@ -1,0 +1,106 @@
+"""``feed --hosts``: several machines. The hosts are asked once, then each task is given out with its attempt."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from orchestrator import files
+from orchestrator.commands.feed import StandardOutput, conduct, open_feed
+from orchestrator.commands.place import Place, tell
+from orchestrator.commands.view import SessionView
+from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError
+from orchestrator.hosts import Host, read_hosts
+from orchestrator.launchers import ssh
+from orchestrator.launchers.builtin import Runner
+from orchestrator.launchers.course import Reporter, hold_run_lock
+from orchestrator.launchers.feed import FED
+from orchestrator.launchers.remote import Machines, RemoteExecution
+from orchestrator.launchers.staging import Staging
+from orchestrator.locks import FileLock
+from orchestrator.model import Executor
+from orchestrator.workers.executions import execution_of
+from orchestrator.workers.options import RunOptions, Wishes
+
+
+def prepare_hosts(place: Place, wishes: Wishes, file: str, workdir: str | None) -> ExitCode:
+    """Ask each host whether it has what a task needs, lay out the folder for GNU parallel, print the number of slots.
+
+    A host that lacks something or cannot be reached is named and left out; a host whose key has changed refuses the
+    whole run, because somebody else may be in its place.
+    """
+    session, options = open_feed(place, wishes)
+    named, source = _hosts_of(file, options)
+    folder = workdir or place.paths.project
+    with ThreadPoolExecutor(min(32, len(named))) as pool:
+        answers = list(pool.map(lambda host: ssh.lacks(host, folder, _program(options)), named))
+    usable = [host for host, lack in zip(named, answers, strict=True) if not lack]
+    for host, lack in zip(named, answers, strict=True):
+        if ssh.is_key_changed(lack):
+            raise CannotGoOnError(
+                f"{file}:{host.line}: host {host.name}: {lack}",
+                "find out why; if the new key is right, take the old one out of known_hosts (ssh-keygen -R HOST)",
+            )
+        if lack:
+            tell(f"{file}:{host.line}: host {host.name} is left out: {lack}")
+    if not usable:
+        raise CannotGoOnError(f"no host of {file} can be used", "mend what is named above, or run without --hosts")
+    lock = hold_run_lock(session.store)
+    try:
+        Staging(place.paths).begin(usable, source)
+    finally:
+        lock.release()
+    print(sum(host.slots for host in usable))
+    return ExitCode.DONE
+
+
+def feed_hosts(
+    place: Place, wishes: Wishes, file: str, workdir: str | None, *, is_tied: bool, lines_before: int
+) -> ExitCode:
+    """Print task and attempt, one a line, the moment the task may start and a host has a free slot."""
+    session, options = open_feed(place, wishes)
+    hosts, source = _hosts_of(file, options)
+    staging = Staging(place.paths)
+    labels = staging.labels(source)
+    machines = Machines([host for host in hosts if host.label in labels], staging, tell)
+
+    def run(reporter: Reporter, lock: FileLock, interrupted: threading.Event) -> ExitCode:
+        folder = workdir or place.paths.project
+        inner = execution_of(options)
+        execution = RemoteExecution(inner, staging, machines, StandardOutput(), folder, lines_before)
+        execution.prepare()
+        try:
+            return Runner(
+                session.store,
+                replace(options, jobs=machines.slots()),
+                execution,
+                reporter,
+                SessionView(session),
+                machines.slots,
+                FED,
+                interrupted,
+            ).run()
+        finally:
+            execution.close()
+
+    return conduct(session, run, is_tied=is_tied)
+
+
+def _hosts_of(file: str, options: RunOptions) -> tuple[list[Host], str]:
+    """The hosts of ``file``, and its digest; raises naming every wrong line."""
+    data = files.read_bytes_or_none(file)
+    if data is None:
+        raise CannotGoOnError(f"there is no file {file}", "a line for each host: 4/build-1")
+    hosts, problems = read_hosts(data.decode("utf-8", "replace"), options.jobs)
+    if problems:
+        texts = "\n".join(f"  {problem.text(file)}" for problem in problems)
+        raise InvalidInputError(f"{file} is not right:\n{texts}", "mend these lines")
+    return hosts, files.digest(data)
+
+
+def _program(options: RunOptions) -> str:
+    """What a host must have to run a task."""
+    if options.executor is Executor.REHEARSE:
+        return "sleep"
+    return options.command[0] if options.executor is Executor.COMMAND else options.claude

@@ -1,0 +1,85 @@
+"""What the journal says of one task, and what holds the whole run up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.model import Json, Status
+
+CLOCK_SLACK_S = 30.0
+"""A clock that is so much earlier than what was recorded was set back; less may be two machines that differ."""
+
+SLOWDOWN_S = 60.0
+"""So long without another refusal, and twice as many tasks may be under way again."""
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """What is recorded of one task; ``status`` is None while it is derived. Times are unix seconds."""
+
+    status: Status | None = None
+    attempt: int = 0
+    failures: int = 0
+    lost: int = 0
+    retries: int = 0
+    fallback: bool = False
+    start: float | None = None
+    end: float | None = None
+    due: float | None = None
+    reason: str = ""
+    kind: str = ""
+    by: str = ""
+    executor: str = ""
+    session_id: str | None = None
+    resumes: bool = False
+    supervisor: list[Json] | None = None
+    lease_until: float | None = None
+    reserved_usd: float = 0.0
+    cost_usd: float = 0.0
+    tokens: int = 0
+    duration_s: float = 0.0
+    result: str | None = None
+    hash: str | None = None
+    approved: bool = False
+    taken_from: str | None = None
+    """The subtask whose end is that of this task, which was split."""
+
+    def is_due(self, now: float) -> bool:
+        """Whether the time of the retry has come; at once where the clock was set back since it was fixed."""
+        return (self.due or 0.0) <= now or now < (self.end or 0.0) - CLOCK_SLACK_S
+
+
+@dataclass(slots=True)
+class Pause:
+    """Why nothing new is started, and until when (unix seconds; None is until somebody resumes)."""
+
+    kind: str
+    reason: str
+    until: float | None = None
+
+    def holds(self, now: float) -> bool:
+        """Whether the pause still stands at ``now``."""
+        return self.until is None or now < self.until
+
+
+@dataclass(slots=True)
+class Slowdown:
+    """The API asked to slow down: each ``level`` halves the slots; ``at`` (unix seconds) it last asked."""
+
+    level: int
+    at: float
+
+    def level_at(self, now: float) -> int:
+        """The level that holds at ``now``: one less for each ``SLOWDOWN_S`` without another refusal."""
+        if now < self.at - CLOCK_SLACK_S:
+            return 0
+        return max(0, self.level - int(max(0.0, now - self.at) / SLOWDOWN_S))
+
+    def slots(self, slots: int, now: float) -> int:
+        """How many of ``slots`` may be used at ``now``."""
+        return max(1, slots >> self.level_at(now)) if slots else 0
+
+    @property
+    def until(self) -> float:
+        """When all slots are free again, if nothing else is refused; unix seconds."""
+        return self.at + self.level * SLOWDOWN_S

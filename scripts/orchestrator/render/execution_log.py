@@ -1,0 +1,254 @@
+"""The execution log: what each event of the journal says to a person, if anything.
+
+An entry is ``### [YYYY-MM-DD HH:MM:SS] Title`` and bullets; every text of others in it is one line in which
+nothing of Markdown happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrator import clock
+from orchestrator.durations import duration_text
+from orchestrator.edits import COLUMN_OF
+from orchestrator.events import Event, EventType
+from orchestrator.records import Pause
+from orchestrator.render.markdown import inline, one_line
+from orchestrator.render.summary import counted, money_text, tokens_text
+
+REASON_LIMIT = 300
+
+Entry = tuple[str, list[str]]
+"""A title and its bullets; without bullets there is no entry."""
+
+
+def log_entries(event: Event) -> list[str]:
+    """What the execution log says of ``event``: no entry, one, or several."""
+    say = _ENTRIES.get(str(event["type"]))
+    if say is None:
+        return []
+    try:
+        at = clock.local_datetime(clock.parse_utc(str(event["timestamp"])))
+        entries = say(event)
+    except (KeyError, TypeError, ValueError):
+        return []  # a line that somebody changed; `status` and `check` name it
+    return [
+        "\n".join([f"### [{at}] {title}", *(f"- {line}" for line in bullets)]) for title, bullets in entries if bullets
+    ]
+
+
+def pause_text(pause: Pause) -> str:
+    """``Paused until 15:45: session limit``, in one line."""
+    until = f" until {clock.local_time(pause.until)[:5]}" if pause.until is not None else ""
+    return f"Paused{until}: {inline(one_line(pause.reason, REASON_LIMIT))}"
+
+
+def _text(event: Event, key: str) -> str:
+    value = event.get(key)
+    return inline(one_line(str(value), REASON_LIMIT)) if value not in (None, "") else ""
+
+
+def _number(event: Event, key: str) -> float:
+    value = event.get(key) or 0
+    return value if isinstance(value, (int, float)) else float(str(value))
+
+
+def _list(event: Event, key: str) -> list[str]:
+    value = event.get(key)
+    return [inline(one_line(str(item), REASON_LIMIT)) for item in value] if isinstance(value, list) else []
+
+
+def _with(text: str, event: Event, key: str, lead: str = ": ") -> str:
+    """``text``, and what ``event`` says under ``key`` after ``lead``, if it says anything."""
+    more = _text(event, key)
+    return f"{text}{lead}{more}" if more else text
+
+
+def _agent(event: Event) -> str:
+    return _text(event, "agent") or "Agent"
+
+
+def _duration(event: Event) -> str:
+    return duration_text(_number(event, "duration_s"))
+
+
+def _cost(event: Event) -> str:
+    cost, tokens = _number(event, "cost_usd"), int(_number(event, "tokens"))
+    return (f", {money_text(cost)}" if cost else "") + (f", {tokens_text(tokens)} tokens" if tokens else "")
+
+
+def _initialization(event: Event) -> list[Entry]:
+    tasks, agents = int(_number(event, "subtasks")), int(_number(event, "agents"))
+    return [("Initialization", [f"Created {counted(tasks, 'task')}", f"Assigned {counted(agents, 'agent')}"])]
+
+
+def _plan_changed(event: Event) -> list[Entry]:
+    if event.get("by") == "init":
+        return []
+    added, changed = int(_number(event, "added")), int(_number(event, "changed"))
+    bullets = [f"Added {counted(added, 'task')}"] * bool(added)
+    bullets += [f"Changed {counted(changed, 'task')}"] * bool(changed)
+    bullets += ["Took over the settings of the run"] * bool(event.get("settings") and event.get("by") == "edit")
+    return [("Plan Changed", bullets and [*bullets, f"By {_text(event, 'by')}"])]
+
+
+def _batch_started(event: Event) -> list[Entry]:
+    tasks = _list(event, "tasks")
+    together = " in parallel" if len(tasks) > 1 else ""
+    launched = f"{', '.join(_list(event, 'agents'))} launched{together}: {', '.join(tasks)}"
+    return [(f"Batch #{_text(event, 'batch')} Started", [launched])]
+
+
+def _started(event: Event) -> list[Entry]:
+    """A start by hand; the first ones of a batch stand in its own entry."""
+    if event.get("by") != "hand" or event.get("opens_batch"):
+        return []
+    return [(f"{_agent(event)} Started", [f"{_text(event, 'task')} started by hand"])]
+
+
+def _renewed(event: Event) -> list[Entry]:
+    until = clock.local_time(_number(event, "lease_until"))
+    return [("Lease Renewed", [f"{_text(event, 'task')} is held until {until}"])]
+
+
+def _completed(event: Event) -> list[Entry]:
+    if event.get("taken_from"):
+        taken = f"{_text(event, 'task')} completed with the result of its last subtask {_text(event, 'taken_from')}"
+        return [(f"{_agent(event)} Completed", [taken, f"Output saved: {_text(event, 'result')}"])]
+    bullets = [f"{_text(event, 'task')} completed, duration {_duration(event)}{_cost(event)}"]
+    bullets += [f"Output saved: {_text(event, 'result')}"] * bool(event.get("result"))
+    bullets += [f"Needs attention: {_text(event, 'reason')}"] * bool(event.get("reason"))
+    return [(f"{_agent(event)} Completed", bullets)]
+
+
+def _failed(event: Event) -> list[Entry]:
+    task = _text(event, "task")
+    blocks: list[list[str]] = event.get("blocks") or []  # type: ignore[assignment]  # pairs, written by failing.py
+    bullets = [_with(f"{task} failed{_cost(event)}", event, "reason")]
+    if (blocked := int(_number(event, "blocked"))) > len(blocks):
+        bullets.append(f"Blocks {counted(blocked, 'task')}, the nearest of which follow")
+    entries = [(f"{_agent(event)} Failed", bullets)]
+    for name, agent in blocks:
+        entries.append((f"{inline(agent)} Blocked", [f"{inline(name)} waits for {task}, which failed"]))
+    return entries
+
+
+def _retrying(event: Event) -> list[Entry]:
+    due = clock.local_time(_number(event, "due"))
+    first = f"{_text(event, 'task')} retry {_text(event, 'retry_count')} at {due}{_cost(event)}"
+    bullets = [_with(first, event, "retry_reason")]
+    bullets += [f"Changed: {_text(event, 'retry_modifications')}"] * bool(event.get("retry_modifications"))
+    return [(f"{_agent(event)} Retrying", bullets)]
+
+
+def _put_back(event: Event) -> list[Entry]:
+    return [
+        (f"{_agent(event)} Put Back", [_with(f"{_text(event, 'task')} is open again{_cost(event)}", event, "reason")])
+    ]
+
+
+def _skipped(event: Event) -> list[Entry]:
+    return [(f"{_agent(event)} Skipped", [_with(f"{_text(event, 'task')} skipped", event, "reason")])]
+
+
+def _reopened(event: Event) -> list[Entry]:
+    return [(f"{_agent(event)} Reopened", [_with(f"{_text(event, 'task')} is open again", event, "reason")])]
+
+
+def _edited(event: Event) -> list[Entry]:
+    fields = event["fields"]
+    names = ", ".join(COLUMN_OF.get(name, inline(name)) for name in fields) if isinstance(fields, dict) else ""
+    return [("Edited by Hand", [f"{_text(event, 'task')}: {names}"])]
+
+
+def _edit_put_back(event: Event) -> list[Entry]:
+    return [("Edit Put Back", [_with(f"{_text(event, 'task')}: {_text(event, 'cell')}", event, "reason", ", ")])]
+
+
+def _context_added(event: Event) -> list[Entry]:
+    characters = counted(int(_number(event, "characters")), "character")
+    source = _with(f"{_text(event, 'task')}: {characters}", event, "source", " of ")
+    return [("Context Gathered", [_with(source, event, "file", " in ")])]
+
+
+def _approved(event: Event) -> list[Entry]:
+    return [("Approved", [_with(f"{_text(event, 'task')} approved by {_text(event, 'by')}", event, "note")])]
+
+
+def _trusted(event: Event) -> list[Entry]:
+    return [("Trusted", ["What the plan starts was accepted"])]
+
+
+def _worker_lost(event: Event) -> list[Entry]:
+    return [(f"{_agent(event)} Worker Lost", [_with(_text(event, "task"), event, "reason")])]
+
+
+def _paused(event: Event) -> list[Entry]:
+    until = _number(event, "until") or None
+    return [("Paused", [pause_text(Pause(_text(event, "kind"), str(event.get("reason") or ""), until))])]
+
+
+def _quiet_hours_set(event: Event) -> list[Entry]:
+    hours = _text(event, "hours")
+    return [("Quiet Hours", [f"Nothing new starts from {hours.replace('-', ' to ')}" if hours else "None any more"])]
+
+
+def _resumed(event: Event) -> list[Entry]:
+    return [("Resumed", [_text(event, "reason") or "New attempts may start"])]
+
+
+def _batch_completed(event: Event) -> list[Entry]:
+    return [(f"Batch #{_text(event, 'batch')} Completed", [f"Duration: {_duration(event)}"])]
+
+
+def _merged(event: Event) -> list[Entry]:
+    bullets = [f"Final output: {_text(event, 'file')}", f"Strategy: {_text(event, 'strategy')}"]
+    missing = _list(event, "missing")
+    return [("Result Aggregation Completed", bullets + [f"Missing: {', '.join(missing)}"] * bool(missing))]
+
+
+def _repaired(event: Event) -> list[Entry]:
+    return [("Repaired", [_with("The table was rebuilt from the journal", event, "kept", "; the old file is ")])]
+
+
+def _note(event: Event) -> list[Entry]:
+    return [(_text(event, "title"), _list(event, "lines"))]
+
+
+def _all_completed(event: Event) -> list[Entry]:
+    return [("All Tasks Completed", [f"Total duration: {_duration(event)}"])]
+
+
+def _all_blocked(event: Event) -> list[Entry]:
+    bullets = [_with(f"{_text(event, 'blocking_task')} failed", event, "failure_reason")]
+    return [("Run Blocked", bullets + [_text(event, "escalation")] * bool(event.get("escalation")))]
+
+
+_ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
+    EventType.ORCHESTRATION_STARTED: _initialization,
+    EventType.PLAN_CHANGED: _plan_changed,
+    EventType.BATCH_STARTED: _batch_started,
+    EventType.TASK_STARTED: _started,
+    EventType.TASK_RENEWED: _renewed,
+    EventType.TASK_COMPLETED: _completed,
+    EventType.TASK_FAILED: _failed,
+    EventType.TASK_RETRYING: _retrying,
+    EventType.TASK_PUT_BACK: _put_back,
+    EventType.TASK_SKIPPED: _skipped,
+    EventType.TASK_REOPENED: _reopened,
+    EventType.TASK_EDITED: _edited,
+    EventType.EDIT_PUT_BACK: _edit_put_back,
+    EventType.CONTEXT_ADDED: _context_added,
+    EventType.APPROVED: _approved,
+    EventType.TRUSTED: _trusted,
+    EventType.WORKER_LOST: _worker_lost,
+    EventType.PAUSED: _paused,
+    EventType.QUIET_HOURS_SET: _quiet_hours_set,
+    EventType.RESUMED: _resumed,
+    EventType.BATCH_COMPLETED: _batch_completed,
+    EventType.MERGED: _merged,
+    EventType.REPAIRED: _repaired,
+    EventType.NOTE: _note,
+    EventType.ORCHESTRATION_COMPLETED: _all_completed,
+    EventType.ORCHESTRATION_BLOCKED: _all_blocked,
+}
