@@ -20,3 +20,15 @@ class MarkdownFile(TextFile):
     """The same as `.md`."""
 
     file_extension = "md"
+
+
+class PowerShellFile(TextFile):
+    """The same as `.ps1`."""
+
+    file_extension = "ps1"
+
+
+class BashFile(TextFile):
+    """The same as `.sh`."""
+
+    file_extension = "sh"

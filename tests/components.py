@@ -41,6 +41,7 @@ COMPONENTS = {
     "chromium": Component(("chromium", "chromium-browser", "google-chrome"), "Debian package chromium"),
     "shellcheck": Component(("shellcheck",), "Debian package shellcheck"),
     "git": Component(("git",), "Debian package git"),
+    "setpriv": Component(("setpriv",), "Debian package util-linux"),
     "make": Component(("make",), "Debian package make"),
     "pwsh": Component(("pwsh",), "PowerShell 7", is_optional=True),
 }

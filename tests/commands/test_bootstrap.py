@@ -392,6 +392,21 @@ def test_a_library_is_found_by_its_metadata_under_any_spelling(tmp_path: Path) -
     assert not libraries.are_met({"typer": "0.12"}, folders), "a folder of that name is not the library"
 
 
+@pytest.mark.parametrize(
+    ("version", "versions", "fits"),
+    [
+        ("0.15.9", "0.16,<0.29", False),
+        ("0.16", "0.16,<0.29", True),
+        ("0.28.7", "0.16,<0.29", True),
+        ("0.29.0", "0.16,<0.29", False),
+        ("1.0", "0.16", True),
+        ("", "0.16,<0.29", False),
+    ],
+)
+def test_a_version_fits_from_the_lower_bound_to_below_the_upper(version: str, versions: str, fits: bool) -> None:
+    assert libraries.is_within(version, versions) is fits
+
+
 def test_the_first_folder_that_has_a_library_decides_as_it_does_for_imports(tmp_path: Path) -> None:
     for folder, version in (("first", "1.0"), ("second", "3.0")):
         (tmp_path / folder / f"typer-{version}.dist-info").mkdir(parents=True)

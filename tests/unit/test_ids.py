@@ -52,15 +52,16 @@ class TestStartOrder:
         ]
         assert sorted(random.Random(1).sample(right, len(right))) == right
 
-    def test_a_plan_has_a_key_for_each_task(self) -> None:
+    def test_given_priorities_go_first_and_the_remaining_path_decides_among_the_others(self) -> None:
         tasks = [
             task("T-1", s=10),
             task("T-2", s=60),
             task("T-3", ["T-1"], s=5),
             task("T-4", s=99, priority=Priority.P3),
+            task("T-5", s=1, priority=Priority.P0),
         ]
         keys = ids.start_keys(tasks)
-        assert sorted(keys, key=keys.__getitem__) == ["T-1", "T-2", "T-3", "T-4"]
+        assert sorted(keys, key=keys.__getitem__) == ["T-5", "T-2", "T-1", "T-3", "T-4"]
         assert keys["T-1"] == ids.start_order(Priority.P1, 15, "T-1")
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.executors.failures import FailureClass, class_by_code, class_by_words
+from orchestrator.executors.failures import kind_by_code, kind_by_words
 from orchestrator.executors.outcome import Outcome, OutcomeKind, judge_claude, judge_command
 from orchestrator.executors.stream import StreamReading, read_stream
 from orchestrator.model import Json
@@ -238,9 +238,20 @@ def test_a_success_needs_exit_code_zero() -> None:
     assert judged(ending(), -15).kind is K.WORKER_LOST
 
 
+def test_an_answer_that_does_not_say_that_it_is_no_error_is_no_success_and_no_limit() -> None:
+    outcome = judged(ending(is_error=None, result="You've hit your session limit · resets 3pm"))
+    assert (outcome.kind, outcome.resets_at) == (K.FAILURE, None)
+    assert "does not say" in outcome.reason
+
+
+def test_an_answer_with_bytes_that_are_no_text_is_taken_with_a_word_about_it() -> None:
+    outcome = judged(ending(result="caf#").replace(b"caf#", b"caf\xe9"))
+    assert (outcome.kind, outcome.text) == (K.SUCCESS, "caf\ufffd")
+    assert "UTF-8" in outcome.reason
+
+
 def test_an_error_is_an_error_whatever_the_exit_code() -> None:
     assert judged(ending(is_error=True, result="Credit balance is too low"), 0).kind is K.MONEY
-    assert judged(ending(is_error=None), 0).kind is K.FAILURE, "a success that does not say so is none"
     assert judged(ending(subtype="error_during_execution", result=None, errors=["boom"]), 0).reason == "boom"
 
 
@@ -275,7 +286,7 @@ def test_an_empty_log_is_judged_by_what_else_there_is(
 def test_a_log_cut_in_its_last_line_is_a_failure_that_may_pass() -> None:
     outcome = judged(ending()[:-10], 0)
     assert outcome.kind is K.FAILURE
-    assert "half a line" in outcome.reason
+    assert "half an answer" in outcome.reason
 
 
 def test_warnings_on_stderr_do_not_decide_where_there_is_a_result() -> None:
@@ -311,108 +322,106 @@ def test_an_outcome_is_good_or_put_back_or_a_failure(kind: OutcomeKind) -> None:
     assert [outcome.is_good, outcome.is_put_back, outcome.may_pass, kind is K.FINAL].count(True) == 1
 
 
-# -- the classes, in the CLI's own words ---------------------------------------------------------
-
-F = FailureClass
+# -- the kinds of failure, in the CLI's own words ------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("You've hit your limit · resets 10pm", F.USAGE_LIMIT),
-        ("You’ve hit your session limit · resets 3:45pm (America/New_York)", F.USAGE_LIMIT),
-        ("You've hit your weekly limit · resets Mon 12:00am", F.USAGE_LIMIT),
-        ("You've hit your Opus limit · resets Apr 23 at 4pm", F.USAGE_LIMIT),
-        ("You've reached your Fable 5 limit.", F.USAGE_LIMIT),
-        ("You've hit your usage limit · contact your admin to increase it", F.USAGE_LIMIT),
-        ("You've hit your org's monthly usage limit · resets Dec 1, 12am (UTC)", F.USAGE_LIMIT),
-        ("You're out of usage credits · resets 5pm (UTC)", F.USAGE_LIMIT),
-        ("You're out of extra usage · resets 5pm (UTC)", F.USAGE_LIMIT),
-        ("5-hour limit reached ∙ resets 5am", F.USAGE_LIMIT),
-        ("Claude AI usage limit reached|1763700000", F.USAGE_LIMIT),
-        ("API Error: 400 You have reached your specified API usage limits. You will regain access on", F.USAGE_LIMIT),
-        ("Credit balance is too low", F.MONEY),
-        ("Credit balance too low · Add funds", F.MONEY),
-        ("You've hit your monthly spend limit · raise it at claude.ai/settings/usage", F.MONEY),
-        ("You've hit your org's monthly spend limit · ask your admin", F.MONEY),
-        ("spend limit reached", F.MONEY),
-        ("You've hit your team's shared budget", F.MONEY),
-        ("API Error: Usage credits required for 1M context · run /usage-credits", F.MONEY),
-        ("Fable 5 requires usage credits.", F.MONEY),
-        ("You're out of usage credits. /model to switch models.", F.MONEY),
-        ("Your org is out of usage · add funds to continue", F.MONEY),
-        ("Your seat type doesn't include usage credits", F.MONEY),
-        ("Your group's usage limit is set to $0 · run /usage-credits to ask your admin for a higher limit", F.MONEY),
-        ("Your usage allocation has been disabled by your admin", F.MONEY),
-        ("API Error: Request rejected (429) · this may be a temporary capacity issue.", F.BACK_OFF),
-        ("API Error: Server is temporarily limiting requests (not your usage limit) · Too many", F.BACK_OFF),
-        ("API Error: Rate limit reached", F.BACK_OFF),
-        ("API Error: 529 Overloaded. This is a server-side issue", F.BACK_OFF),
-        ('API Error: 529 {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', F.BACK_OFF),
-        ('API Error: 429 {"type":"error","error":{"type":"rate_limit_error"}}', F.BACK_OFF),
-        ("API Error: 503 Service Unavailable", F.BACK_OFF),
-        ("API Error (502 bad gateway)", F.BACK_OFF),
-        ("API Error: Unable to connect to API (ECONNRESET)", F.BACK_OFF),
-        ("API Error: Connection to the API was lost (EPIPE).", F.BACK_OFF),
-        ("API Error: Connection error.", F.BACK_OFF),
-        ("Request timed out", F.BACK_OFF),
-        ("Opus is experiencing high load, please use /model to switch to Sonnet", F.BACK_OFF),
-        ("Connection closed mid-response", F.BACK_OFF),
-        ("Authentication error · This may be a temporary network issue, please try again", F.BACK_OFF),
-        ("Invalid API key · Fix external API key", F.LOGIN),
-        ("Not logged in · Please run /login", F.LOGIN),
-        ("OAuth token revoked · Please run /login", F.LOGIN),
-        ("Failed to authenticate. API Error: 401 Invalid authentication credentials", F.LOGIN),
-        ('API Error: 401 {"type":"error","error":{"type":"authentication_error"}}', F.LOGIN),
-        ("Failed to authenticate: OAuth session expired and could not be refreshed", F.LOGIN),
-        ("Your ANTHROPIC_API_KEY belongs to a disabled organization · Unset the environment variable", F.LOGIN),
-        ("Your organization has disabled API key authentication", F.LOGIN),
-        ("Your organization has disabled Claude subscription access for Claude Code", F.LOGIN),
-        ("Your account does not have access to Claude. Please login again or contact your administrator.", F.LOGIN),
-        ("Your account is on hold and can't use Claude Code.", F.LOGIN),
-        ("This service is disabled for your org", F.LOGIN),
-        ("AWS credentials expired or invalid", F.LOGIN),
-        ("Could not load Google Cloud credentials", F.LOGIN),
-        ("Could not resolve authentication method", F.LOGIN),
-        ("Prompt is too long", F.TASK),
-        ("Request too large (max 32MB). Try with a smaller file.", F.TASK),
-        ("There's an issue with the selected model (x). It may not exist", F.TASK),
-        ("The model x is not available on your bedrock deployment.", F.TASK),
+        ("You've hit your limit · resets 10pm", K.USAGE_LIMIT),
+        ("You’ve hit your session limit · resets 3:45pm (America/New_York)", K.USAGE_LIMIT),
+        ("You've hit your weekly limit · resets Mon 12:00am", K.USAGE_LIMIT),
+        ("You've hit your Opus limit · resets Apr 23 at 4pm", K.USAGE_LIMIT),
+        ("You've reached your Fable 5 limit.", K.USAGE_LIMIT),
+        ("You've hit your usage limit · contact your admin to increase it", K.USAGE_LIMIT),
+        ("You've hit your org's monthly usage limit · resets Dec 1, 12am (UTC)", K.USAGE_LIMIT),
+        ("You're out of usage credits · resets 5pm (UTC)", K.USAGE_LIMIT),
+        ("You're out of extra usage · resets 5pm (UTC)", K.USAGE_LIMIT),
+        ("5-hour limit reached ∙ resets 5am", K.USAGE_LIMIT),
+        ("Claude AI usage limit reached|1763700000", K.USAGE_LIMIT),
+        ("API Error: 400 You have reached your specified API usage limits. You will regain access on", K.USAGE_LIMIT),
+        ("Credit balance is too low", K.MONEY),
+        ("Credit balance too low · Add funds", K.MONEY),
+        ("You've hit your monthly spend limit · raise it at claude.ai/settings/usage", K.MONEY),
+        ("You've hit your org's monthly spend limit · ask your admin", K.MONEY),
+        ("spend limit reached", K.MONEY),
+        ("You've hit your team's shared budget", K.MONEY),
+        ("API Error: Usage credits required for 1M context · run /usage-credits", K.MONEY),
+        ("Fable 5 requires usage credits.", K.MONEY),
+        ("You're out of usage credits. /model to switch models.", K.MONEY),
+        ("Your org is out of usage · add funds to continue", K.MONEY),
+        ("Your seat type doesn't include usage credits", K.MONEY),
+        ("Your group's usage limit is set to $0 · run /usage-credits to ask your admin for a higher limit", K.MONEY),
+        ("Your usage allocation has been disabled by your admin", K.MONEY),
+        ("API Error: Request rejected (429) · this may be a temporary capacity issue.", K.BACK_OFF),
+        ("API Error: Server is temporarily limiting requests (not your usage limit) · Too many", K.BACK_OFF),
+        ("API Error: Rate limit reached", K.BACK_OFF),
+        ("API Error: 529 Overloaded. This is a server-side issue", K.BACK_OFF),
+        ('API Error: 529 {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', K.BACK_OFF),
+        ('API Error: 429 {"type":"error","error":{"type":"rate_limit_error"}}', K.BACK_OFF),
+        ("API Error: 503 Service Unavailable", K.BACK_OFF),
+        ("API Error (502 bad gateway)", K.BACK_OFF),
+        ("API Error: Unable to connect to API (ECONNRESET)", K.BACK_OFF),
+        ("API Error: Connection to the API was lost (EPIPE).", K.BACK_OFF),
+        ("API Error: Connection error.", K.BACK_OFF),
+        ("Request timed out", K.BACK_OFF),
+        ("Opus is experiencing high load, please use /model to switch to Sonnet", K.BACK_OFF),
+        ("Connection closed mid-response", K.BACK_OFF),
+        ("Authentication error · This may be a temporary network issue, please try again", K.BACK_OFF),
+        ("Invalid API key · Fix external API key", K.LOGIN),
+        ("Not logged in · Please run /login", K.LOGIN),
+        ("OAuth token revoked · Please run /login", K.LOGIN),
+        ("Failed to authenticate. API Error: 401 Invalid authentication credentials", K.LOGIN),
+        ('API Error: 401 {"type":"error","error":{"type":"authentication_error"}}', K.LOGIN),
+        ("Failed to authenticate: OAuth session expired and could not be refreshed", K.LOGIN),
+        ("Your ANTHROPIC_API_KEY belongs to a disabled organization · Unset the environment variable", K.LOGIN),
+        ("Your organization has disabled API key authentication", K.LOGIN),
+        ("Your organization has disabled Claude subscription access for Claude Code", K.LOGIN),
+        ("Your account does not have access to Claude. Please login again or contact your administrator.", K.LOGIN),
+        ("Your account is on hold and can't use Claude Code.", K.LOGIN),
+        ("This service is disabled for your org", K.LOGIN),
+        ("AWS credentials expired or invalid", K.LOGIN),
+        ("Could not load Google Cloud credentials", K.LOGIN),
+        ("Could not resolve authentication method", K.LOGIN),
+        ("Prompt is too long", K.FINAL),
+        ("Request too large (max 32MB). Try with a smaller file.", K.FINAL),
+        ("There's an issue with the selected model (x). It may not exist", K.FINAL),
+        ("The model x is not available on your bedrock deployment.", K.FINAL),
         (
             "API Error: Claude Code is unable to respond to this request, which appears to violate our Usage Policy",
-            F.TASK,
+            K.FINAL,
         ),
-        ("API Error: 400 bad thing", F.OTHER),
-        ("API Error: Claude's response exceeded the 64000 output token maximum.", F.OTHER),
-        ("No conversation found with session ID: x", F.OTHER),
-        ("Reached maximum number of turns (2)", F.OTHER),
-        ("", F.OTHER),
+        ("API Error: 400 bad thing", K.FAILURE),
+        ("API Error: Claude's response exceeded the 64000 output token maximum.", K.FAILURE),
+        ("No conversation found with session ID: x", K.FAILURE),
+        ("Reached maximum number of turns (2)", K.FAILURE),
+        ("", K.FAILURE),
     ],
 )
-def test_the_words_of_the_cli_name_the_class(text: str, found: FailureClass) -> None:
-    assert class_by_words(text) is found
+def test_the_words_of_the_cli_name_the_kind(text: str, found: OutcomeKind) -> None:
+    assert kind_by_words(text) is found
 
 
 @pytest.mark.parametrize(
     ("category", "status", "found"),
     [
-        ("authentication_failed", None, F.LOGIN),
-        ("oauth_org_not_allowed", 403, F.LOGIN),
-        ("billing_error", 400, F.MONEY),
-        ("model_not_found", 404, F.TASK),
-        ("server_error", None, F.BACK_OFF),
-        ("rate_limit", None, F.BACK_OFF),
-        ("unknown", 401, F.LOGIN),
-        ("", 413, F.TASK),
-        ("", 429, F.BACK_OFF),
-        ("unknown", 500, F.BACK_OFF),
-        ("", 529, F.BACK_OFF),
-        ("invalid_request", 400, F.OTHER),
-        ("", None, F.OTHER),
+        ("authentication_failed", None, K.LOGIN),
+        ("oauth_org_not_allowed", 403, K.LOGIN),
+        ("billing_error", 400, K.MONEY),
+        ("model_not_found", 404, K.FINAL),
+        ("server_error", None, K.BACK_OFF),
+        ("rate_limit", None, K.BACK_OFF),
+        ("unknown", 401, K.LOGIN),
+        ("", 413, K.FINAL),
+        ("", 429, K.BACK_OFF),
+        ("unknown", 500, K.BACK_OFF),
+        ("", 529, K.BACK_OFF),
+        ("invalid_request", 400, K.FAILURE),
+        ("", None, K.FAILURE),
     ],
 )
-def test_where_the_words_are_not_known_the_code_decides(category: str, status: int | None, found: FailureClass) -> None:
-    assert class_by_code(category, status) is found
+def test_where_the_words_are_not_known_the_code_decides(category: str, status: int | None, found: OutcomeKind) -> None:
+    assert kind_by_code(category, status) is found
 
 
 # -- another program ------------------------------------------------------------------------------

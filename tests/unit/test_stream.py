@@ -148,8 +148,29 @@ JSON = st.recursive(
     max_leaves=12,
 )
 KEYS = st.sampled_from(
-    """session_id subtype message content usage rate_limit_info modelUsage permission_denials result errors num_turns
-    total_cost_usd attempt error_status is_error stop_reason error""".split()
+    [
+        *(
+            "session_id",
+            "subtype",
+            "message",
+            "content",
+            "usage",
+            "rate_limit_info",
+            "modelUsage",
+            "permission_denials",
+        ),
+        *(
+            "result",
+            "errors",
+            "num_turns",
+            "total_cost_usd",
+            "attempt",
+            "error_status",
+            "is_error",
+            "stop_reason",
+            "error",
+        ),
+    ]
 )
 
 
