@@ -72,6 +72,26 @@ def read_bytes_or_none(path: str) -> bytes | None:
         raise failure("read", path, error) from error
 
 
+def read_own_or_none(path: str) -> bytes | None:
+    """`read_bytes_or_none` for a file that the program itself made: a symbolic link in its place is refused.
+
+    Somebody could have put it there, in a project from elsewhere, to have a file of the user's handed on.
+    """
+    try:
+        if not _NOFOLLOW and os.path.islink(path):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        with _patiently(lambda: FileIO(path, opener=_open_no_link)) as file:
+            return file.readall()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failure("read", path, error) from error
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | _NOFOLLOW)
+
+
 def write_whole(path: str, data: bytes | str, flush: bool = True) -> None:
     """Replaces the file at `path` (0600) by `data`; text as UTF-8, newlines as they are, a lone surrogate as ``?``.
 

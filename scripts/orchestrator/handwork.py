@@ -115,7 +115,7 @@ def _record_fields(change: StoreChange, edit: FieldEdit) -> None:
 def _complete(change: StoreChange, task: str, judgement: Judgement) -> None:
     attempt, judged = judgement.results[task]
     state = change.state
-    data = files.read_bytes_or_none(change.paths.inside(*judged.result.split("/")))
+    data = files.read_own_or_none(change.paths.inside(*judged.result.split("/")))
     if state.records[task].attempt != attempt or data is None or files.digest(data) != judged.hash:
         raise MoveRefusedError(f"{task} went on while its result was checked", "save the table again")
     if state.status(task) is not Status.RUNNING:

@@ -25,6 +25,7 @@ LINE_LIMIT = 4000
 _START = "0" * 16
 _SEAL = ',"chain":"0123456789abcdef"}'
 _CUT = " …"
+_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _NEVER_CUT = frozenset(
     {
         *("timestamp", "type", "orchestration_id", "task", "attempt", "agent", "result", "hash", "payload", "source"),
@@ -216,7 +217,7 @@ class Journal:
     def _descriptor(self) -> int:
         if self._append_fd is None:
             try:
-                flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+                flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | _NOFOLLOW
                 self._append_fd = os.open(self.path, flags, 0o600)
             except OSError as error:
                 raise _unwritable(self.path, error, "nothing was changed") from error
@@ -242,7 +243,7 @@ def _unwritable(path: str, error: OSError, outcome: str) -> CannotGoOnError:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | _NOFOLLOW, 0o600)
 
 
 def _link(chain: str, body: bytes) -> str:

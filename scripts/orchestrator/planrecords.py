@@ -1,4 +1,4 @@
-"""A plan and its tasks as JSON, of the tasks only what differs from the defaults: for plan changes and the snapshot."""
+"""A plan and its tasks as JSON, with only what differs from the defaults, for plan changes and the snapshot."""
 
 from __future__ import annotations
 
@@ -76,12 +76,11 @@ def plan_from_record(record: Mapping[str, Json], tasks: tuple[Task, ...] = ()) -
     """The plan that ``plan_record`` wrote, with ``tasks``."""
     aims: dict = record["objectives"]  # type: ignore[type-arg,assignment]
     run: dict = record["run"]  # type: ignore[type-arg,assignment]
-    limits: list = record["constraints"]  # type: ignore[type-arg,assignment]
     return Plan(
         title=str(record["title"]),
         request=str(record["request"]),
         objectives=Objectives(aims["primary"], tuple(aims["secondary"]), tuple(aims["success_criteria"])),
-        constraints=tuple(Constraint(text, kind) for kind, text in limits),
+        constraints=tuple(Constraint(text, kind) for kind, text in record["constraints"]),  # type: ignore[union-attr,str-unpack,arg-type]
         implicit_requirements=tuple(record["implicit_requirements"]),  # type: ignore[arg-type]
         budget_usd=record["budget_usd"],  # type: ignore[arg-type]
         run=RunSettings(**{**run, "executor": Executor(run["executor"]) if run["executor"] else None}),

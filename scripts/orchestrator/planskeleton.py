@@ -52,4 +52,4 @@ tasks:
 
 def skeleton(request: str) -> str:
     """plan.yaml for ``request`` with tasks that have no descriptions yet; ``validate`` names each of them."""
-    return plan_text({"title": derived_name(request), "request": request}) + _REST
+    return plan_text({"title": derived_name(request) or "Plan", "request": request}) + _REST

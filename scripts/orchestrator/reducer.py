@@ -49,7 +49,8 @@ def _edit_task(state: State, event: Event, payload: Mapping[str, Json]) -> None:
     task = str(event["task"])
     changes: Mapping[str, Json] = payload.get("fields") or event["fields"]  # type: ignore[assignment]
     state.tasks[task] = with_fields(state.tasks[task], changes)
-    state.derive()
+    if changes.keys() - {"name"}:
+        state.derive()
 
 
 def _end_attempt(state: State, record: TaskRecord, event: Event, at: float) -> None:

@@ -51,7 +51,7 @@ def choices(
     purse = Purse(state, limits.slots)
     for task in given:
         purse.take(purse.reserve(state.tasks[task]))
-    stage = state.open_stage if limits.by_stage else None
+    stage = open_stage(state) if limits.by_stage else None
     chosen: list[Choice] = []
     for task in candidates(state, now):
         if task in given or (stage is not None and state.stage(task) != stage):
@@ -74,6 +74,12 @@ def candidates(state: State, now: float) -> Iterator[str]:
     """The tasks that may start at ``now``, the one to start first in front: pending, or due to retry."""
     due = state.due(now)
     return merge(sorted(due, key=state.start_key), state.ready(), key=state.start_key) if due else state.ready()
+
+
+def open_stage(state: State) -> int:
+    """The lowest stage in which something runs or may still start; the stage that ``--by-stage`` stays in."""
+    active = state.with_status(Status.RUNNING, Status.RETRYING, Status.PENDING)
+    return min(map(state.stage, [*active, *state.awaiting_approval()]), default=0)
 
 
 def startable(state: State, now: float) -> tuple[list[str], dict[str, str]]:

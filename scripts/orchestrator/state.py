@@ -55,8 +55,6 @@ class State:
     def __post_init__(self) -> None:
         self.derive()
 
-    # -- answers ---------------------------------------------------------------------------------
-
     def status(self, task: str) -> Status:
         """Where ``task`` stands: what is recorded, else what follows from its dependencies."""
         recorded = self.records[task].status
@@ -85,20 +83,9 @@ class State:
                 return stage
         return self.stages
 
-    def stage_tasks(self, stage: int) -> list[str]:
-        """The tasks of ``stage`` in the order of the plan."""
-        return [task for task in self.tasks if self._stage[task] == stage]
-
     def is_stage_done(self, stage: int) -> bool:
         """Whether every task of ``stage`` is completed or skipped."""
         return not self._stage_open.get(stage)
-
-    @property
-    def open_stage(self) -> int:
-        """The lowest stage in which something runs or may still start; the stage that ``--by-stage`` stays in."""
-        active = (Status.RUNNING, Status.RETRYING, Status.PENDING)
-        stages = [self._stage[task] for status in active for task in self._members[status]]
-        return min([*stages, *(self._stage[task] for task in self.awaiting_approval())], default=0)
 
     def priority(self, task: str) -> Priority:
         """The priority that holds: the one given, else the derived one."""

@@ -28,6 +28,20 @@ SNAPSHOT_EVERY = 256
 _SNAPSHOT_VERSION = 1
 
 
+FOLDERS = ("store", "agent_tasks", "results", "context", "workers", "logs")
+"""The folders of a run."""
+
+
+def refuse_links(paths: RunPaths) -> None:
+    """Raise where the folder of the run leads out of the project, or one of its own folders anywhere."""
+    for folder in (paths.folder, *(paths.inside(name) for name in FOLDERS)):
+        if os.path.islink(folder) and (folder != paths.folder or not files.is_inside(paths.project, folder)):
+            raise CannotGoOnError(
+                f"{folder} is a symbolic link: the files of a run are not written through one",
+                "put the folder itself in its place, or name the folder that is meant with --dir",
+            )
+
+
 def _silent(message: str) -> None:
     """Nobody listens."""
 
@@ -89,6 +103,7 @@ class Store:
             raise CannotGoOnError(
                 f"there is no run in {paths.folder}", "`orchestrate init PLAN` begins one; `--dir` names another place"
             )
+        refuse_links(paths)
         store = cls(paths, tell)
         store._load()
         store.refresh()

@@ -200,7 +200,7 @@ class Table:
         log: list[str] = []
         is_redrawn = False
         position = shown.position
-        if shown.rev != rev or position.lines != rev or not self.store.journal.has(position):
+        if shown.rev != rev or not self.store.journal.has(position):
             position = Position()
         for number, event in enumerate(self.store.journal.events(position), start=position.lines + 1):
             if number > self.store.state.rev:

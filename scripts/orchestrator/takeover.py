@@ -134,7 +134,7 @@ def apply_version(
         raise ValueError("a plan that was refused is not taken over")
     old = last_version(store, change.state)
     difference = _difference(plan, old, change.state)
-    problems = _refusals(reading, plan, old, change.state) or _broken(difference, change.state)
+    problems = _refusals(reading, plan, old, change.state) or _broken(reading, difference, change.state)
     if problems:
         return [], problems
     said, settings = said_by(reading), plan_record(plan)
@@ -180,6 +180,7 @@ def _refusals(reading: PlanReading, plan: Plan, old: Version, state: State) -> l
         Problem(
             f"the task {task} is gone from the plan: a task is not taken out once the run has it",
             f"put it back, and `orchestrate skip {task}` if it is not needed",
+            line=reading.lines(("tasks",)),
             task=task,
         )
         for task in old.said
@@ -239,7 +240,7 @@ def _merged(current: Task, before: Mapping[str, Json], new: Mapping[str, Json]) 
     return record
 
 
-def _broken(difference: Difference, state: State) -> list[Problem]:
+def _broken(reading: PlanReading, difference: Difference, state: State) -> list[Problem]:
     """What the new version and the edits of the table together would break."""
     deps = {name: task.dep_ids for name, task in state.tasks.items()}
     deps.update({name: task_from_record(record).dep_ids for name, record in difference.tasks.items()})
@@ -247,6 +248,7 @@ def _broken(difference: Difference, state: State) -> list[Problem]:
         Problem(
             f"with the dependencies set in master_plan.md this makes a cycle: {graph.cycle_text(cycle)}",
             "take one of these dependencies out",
+            line=reading.lines(("tasks",)),
             task=cycle[0],
         )
         for cycle in graph.cycles(deps)

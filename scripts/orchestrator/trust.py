@@ -23,7 +23,7 @@ def trusted_parts(paths: RunPaths, state: State) -> list[str]:
     parts += [f"hook {event}: {command}" for event, command in sorted(state.plan.run.hooks.items())]
     roles = {task.role for task in state.tasks.values() if task.role}
     for role in sorted(roles):
-        data = files.read_bytes_or_none(paths.inside("roles", f"{os.path.basename(role)}.md"))
+        data = files.read_own_or_none(paths.inside("roles", f"{os.path.basename(role)}.md"))
         if data is not None:
             parts.append(f"role file roles/{role}.md: {files.digest(data)}")
     return parts

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from chaos.ledger import Laboratory
 
-NAMES = ("kills", "steps", "cuts", "writers", "disks", "answers", "mutants", "clocks")
+NAMES = ("kills", "answers", "mutants", "steps", "scripts", "disks", "cuts", "writers", "hostile", "clocks")
 
 
 @dataclass(frozen=True)

@@ -196,11 +196,11 @@ _CHANGES: tuple[Callable[[str, random.Random], str], ...] = (
 def _init(world: World, data: bytes, seed: int) -> list[str]:
     """``init`` makes a sound run, or refuses with line and advice and makes nothing."""
     (world.project / "plan.yaml").write_bytes(data)
-    done = world.call("init")
+    done = world.call_here("init")
     problems = done.defects()
     if done.code == 0:
         problems += world.sound()
-        status = world.call("status", "--json")
+        status = world.call_here("status", "--json")
         problems += status.defects()
         if status.code == 0:
             problems += [f"status names {told}" for told in status.problems()[:1]]
@@ -230,7 +230,7 @@ def _status(base: World, name: str, data: bytes, seed: int) -> list[str]:
         path.write_bytes(data)
         os.utime(path, (0, 0))  # as an editor would have left it some time ago: nobody waits for it to settle
         old = (world.folder / "events.jsonl").read_bytes()
-        done = world.call("status", "--json")
+        done = world.call_here("status", "--json")
         problems = [*done.defects(), *world.journal_damage()]
         if done.code != 0:
             problems.append(f"exit code {done.code}: {done.stderr[-300:]}")
@@ -247,12 +247,12 @@ def _status(base: World, name: str, data: bytes, seed: int) -> list[str]:
                 (world.folder / "events.jsonl").read_bytes() != old
             )
             if name == "master_plan.md" and seed % 5 == 0:
-                repaired = world.call("repair")
+                repaired = world.call_here("repair")
                 problems += [*repaired.defects(), *world.sound()]
         else:
             problems += world.sound()
             if seed % 3 == 0:
-                again = world.call("status", "--json")
+                again = world.call_here("status", "--json")
                 problems += [f"the second look says otherwise: {later}" for later in again.problems()[:1]]
         return [f"mutant {seed}: {problem}" for problem in problems]
     finally:

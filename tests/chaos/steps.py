@@ -62,7 +62,7 @@ def attempt(laboratory: Laboratory) -> None:
     begun = _begun()
     steps = {name: _steps(begun, name) for name in COMMANDS}
     for fault, made in MAKERS.items():
-        for _ in range(laboratory.count(40, 3)):
+        for _ in range(laboratory.count(25, 3)):
             name = laboratory.chance.choice(list(COMMANDS))
             at = laboratory.chance.choice(steps[name])
             laboratory.note(fault, _hurt(begun, name, made(at)))

@@ -47,6 +47,7 @@ class World:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    place: Path | None = None
 
     @classmethod
     def make(cls, plan: str, parent: Path | None = None) -> World:
@@ -67,7 +68,7 @@ class World:
 
     @property
     def project(self) -> Path:
-        return self.root / "project"
+        return self.place or self.root / "project"
 
     @property
     def folder(self) -> Path:
@@ -87,9 +88,19 @@ class World:
         """Run a command to its end as a process of its own: a fork is nothing for a suite that has threads."""
         return forks.spawn(*words, folder=self.project, environment=self.environment, timeout_s=timeout_s)
 
+    def call_here(self, *words: str) -> forks.Ended:
+        """Run a command to its end in this very process."""
+        return forks.call_here(*words, folder=self.project)
+
     def call_plainly(self, *words: str) -> forks.Ended:
         """Run a command to its end without the privileges of root."""
         return forks.start(*words, folder=self.project, environment=self.environment, has_privileges=False).wait()
+
+    def script(self, path: Path, timeout_s: float = 60.0) -> forks.Ended:
+        """Run a generated script to its end, from another folder than its own."""
+        return forks.spawn_program(
+            ["bash", str(path)], (path.name,), folder=self.root, environment=self.environment, timeout_s=timeout_s
+        )
 
     def run_words(self, jobs: int = 4) -> tuple[str, ...]:
         """The command that runs the plan with the worker of the suite."""

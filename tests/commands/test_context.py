@@ -132,8 +132,9 @@ class TestWhatWasGathered:
         run("context", "T-01", "--add", "-", stdin="two\n")
         again = run("context", "T-01", "--add", "-", "--json", stdin="one\n").json
         assert (again["added"], again["characters"]) == (False, 0)
-        assert (run.folder / "context" / "T-01.md").read_text() == "one\n\ntwo\n"
-        assert len(run.events("context_added")) == 2
+        run("context", "T-01", "--add", "-", stdin="on\n")
+        assert (run.folder / "context" / "T-01.md").read_text() == "one\n\ntwo\n\non\n"
+        assert len(run.events("context_added")) == 3
 
     def test_who_is_at_it_already_does_not_see_it_and_that_is_said(self, run: RunFolder) -> None:
         run.init(task("T-01"))

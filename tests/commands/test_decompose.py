@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,13 @@ def write(run: RunFolder, text: str) -> Path:
     file = run.project / "parts.yaml"
     file.write_text(text)
     return file
+
+
+def wait_until(holds: Callable[[], bool], within_s: float = 30.0) -> None:
+    end = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
 
 
 class TestTheSplit:
@@ -117,17 +126,23 @@ class TestTheSplit:
         run("decompose", "T-02.3", "--from", "-", stdin=TWO_ENDS)
         assert run.entry("T-02.3")["deps"] == ["T-02.3.1", "T-02.3.2"]
 
-    def test_it_works_while_a_run_goes_on(self, run: RunFolder) -> None:
-        run.init(
-            task("T-01", rehearse={"duration": 6}),
-            task("T-02", ["T-01"]),
-            task("T-03", ["T-02"]),
-        )
-        going = run.orchestrate.start("run", "--executor", "rehearse")
+    def test_what_was_gathered_for_the_task_goes_to_the_subtasks_that_begin(self, run: RunFolder) -> None:
+        chain(run)
+        run.prepare("context", "T-02", "--add", "-", stdin="GATHERED BEFORE")
         run("decompose", "T-02", "--template", "research")
+        run.complete("T-01")
+        assert "GATHERED BEFORE" in run("prompt", "T-02.1").stdout
+        assert [event["task"] for event in run.events("context_added")] == ["T-02", "T-02.1"]
+
+    def test_it_works_while_a_run_goes_on(self, run: RunFolder) -> None:
+        run.init(task("T-01", rehearse={"hangs": True}), task("T-02", ["T-01"]), task("T-03", ["T-02"]))
+        going = run.orchestrate.start("run", "--executor", "rehearse", "--scale", "0.0002")
+        wait_until(lambda: run.events("task_started") != [])
+        run("decompose", "T-02", "--template", "research")
+        run("skip", "T-01")
         ended = going.wait(60)
         assert ended.code == 0, ended.stderr
-        assert set(run.statuses().values()) == {"completed"}
+        assert {*run.statuses().values()} == {"completed", "skipped"}
         started = [event["task"] for event in run.events("task_started")]
         assert sorted(started) == ["T-01", "T-02.1", "T-02.2", "T-02.3", "T-03"]
 

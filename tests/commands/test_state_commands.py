@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,19 @@ class TestChecksOfComplete:
         (run.project / "proof").touch()
         run("complete", "T-01", "--result", "-", stdin="x")
         assert run.statuses() == {"T-01": "completed"}
+
+    def test_a_check_that_takes_long_holds_no_other_command_up(self, run: RunFolder) -> None:
+        run.write_plan(task("T-01", verify=["touch checking", "sleep 4"]), task("T-02"))
+        run.prepare("init", "--trust")
+        run.prepare("start", "T-01")
+        completing = run.orchestrate.start("complete", "T-01", "--result", "-", stdin="x")
+        deadline = time.monotonic() + 20
+        while not (run.project / "checking").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        run("start", "T-02")
+        assert completing.process.poll() is None
+        assert completing.wait().code == 0
+        assert run.statuses() == {"T-01": "completed", "T-02": "running"}
 
     def test_a_missing_result_is_named(self, run: RunFolder) -> None:
         run.init(task("T-01"))
@@ -443,6 +457,44 @@ class TestInit:
             refused = run(*words, code=3)
             assert "there is no run in" in refused.stderr
             assert "orchestrate init PLAN" in refused.stderr
+
+
+BAD_PLANS: list[tuple[str, bytes, str]] = [
+    ("cycle", b"tasks:\n- {id: A, description: a, deps: [B]}\n- {id: B, description: b, deps: [A]}\n", "A"),
+    ("unknown dependency", b"tasks:\n- {id: A, description: a, deps: [Z]}\n", "Z"),
+    ("duplicate id", b"tasks:\n- {id: A, description: a}\n- {id: a, description: b}\n", "line 3"),
+    ("unsafe id", b"tasks:\n- {id: ../x, description: a}\n", "../x"),
+    ("device name", b"tasks:\n- {id: con, description: a}\n", "con"),
+    ("path outside", b"tasks:\n- {id: A, description: a, outputs: [../x]}\n", "../x"),
+    ("tab", b"tasks:\n\t- {id: A}\n", "line 2"),
+    ("duplicate key", b"title: a\ntitle: b\ntasks: []\n", "line 2"),
+    ("wrong type", b"tasks: 7\n", "tasks"),
+    ("not UTF-8", b"title: \xff\ntasks: []\n", "UTF-8"),
+    ("10 MB", b"title: x\n# " + b"x" * 10_000_000, "MiB"),
+    ("empty", b"", "empty"),
+]
+
+
+class TestBadPlans:
+    @pytest.mark.parametrize(("data", "said"), [each[1:] for each in BAD_PLANS], ids=[each[0] for each in BAD_PLANS])
+    def test_they_are_refused_with_their_line_and_leave_nothing(self, run: RunFolder, data: bytes, said: str) -> None:
+        run.save(run.project / "plan.yaml", data)
+        refused = run("init", code=1)
+        assert said in refused.stderr
+        assert refused.stdout == ""
+        assert not run.folder.exists()
+
+    def test_a_bom_and_line_ends_of_windows_are_read(self, run: RunFolder) -> None:
+        text = "\ufeffversion: 1\r\ntasks:\r\n- id: A\r\n  description: do a\r\n"
+        run.save(run.project / "plan.yaml", text.encode())
+        run("init")
+        assert run.statuses() == {"A": "pending"}
+        run("add", "More", "--description", "More of it.")
+        assert run.plan.read_bytes().startswith(b"\xef\xbb\xbfversion: 1\r\n")
+
+    def test_a_missing_plan_and_a_folder_say_what_to_do(self, run: RunFolder) -> None:
+        assert "there is no plan" in run("init", code=3).stderr
+        assert "is a folder" in run("init", ".", code=3).stderr
 
 
 class TestTrust:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.document import spliced
 from runfolders import RunFolder, task
 
 CHAIN = (task("T-01"), task("T-02", ["T-01"]), task("T-03", ["T-02"]))
@@ -406,11 +407,27 @@ class TestEditorsAtWork:
         writer = threading.Thread(target=write)
         writer.start()
         time.sleep(0.05)
-        said = run("status")
+        said = run.prepare("status")
         writer.join()
-        assert said.stderr == ""
+        assert "master_plan.md" not in said
         assert run.statuses()["T-01"] == "skipped"
         assert "\nwords of mine\n" in run.table.read_text()
+
+    def test_a_save_while_the_table_is_made_is_not_written_over(
+        self, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run.init(*CHAIN)
+        saves = ["⏭️ Skipped"]
+
+        def interrupted(*parts: object) -> object:
+            if saves:
+                run.edit("T-03", Status=saves.pop())
+            return spliced(*parts)
+
+        monkeypatch.setattr("orchestrator.table.spliced", interrupted)
+        run.prepare("start", "T-01")
+        assert run.statuses() == {"T-01": "running", "T-02": "waiting", "T-03": "skipped"}
+        assert [run.row(id)["Status"] for id in ("T-01", "T-03")] == ["🔵 Running", "⏭️ Skipped"]
 
     def test_two_writers_and_a_person_lose_nothing(self, run: RunFolder) -> None:
         run.init(*(task(f"T-{n:02d}") for n in range(1, 13)))
@@ -439,14 +456,16 @@ class TestRunningWorkers:
     def test_skipping_a_running_task_by_hand_ends_its_worker(
         self, run: RunFolder, no_processes_left: Callable[[float], None], attempts_alive: Callable[[], list[object]]
     ) -> None:
-        run.init(task("T-01"), task("T-02", ["T-01"]))
-        running = run.orchestrate.start("run", "--executor", "command", "--command", "sleep 60")
+        run.init(task("T-01"))
+        stubborn = "bash -c 'trap : TERM; while true; do sleep 1; done'"
+        running = run.orchestrate.start("run", "--executor", "command", "--command", stubborn)
         deadline = time.monotonic() + 20
         while not attempts_alive() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert attempts_alive()
         run.edit("T-01", Status="Skipped")
         run("status")
+        assert attempts_alive() == []
         assert run.statuses()["T-01"] == "skipped"
         assert run.events("task_put_back") == []
         running.send(signal.SIGINT)

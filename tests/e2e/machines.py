@@ -43,10 +43,10 @@ class Machine:
     def project(self) -> Path:
         return self.folder / "project"
 
-    def line(self, slots: int = 1, *options: str) -> str:
-        """Its line in a hosts file: one connection is given up after two silent seconds."""
-        quick = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2", "-o", "ConnectTimeout=2")
-        return f"{slots}/ssh -F {shlex.quote(str(self.config))} {shlex.join([*quick, *options])} {self.name}"
+    def line(self, slots: int = 1, destination: str = "") -> str:
+        """Its line in a hosts file: a connection is given up after two silent seconds."""
+        quick = "-o ServerAliveInterval=1 -o ServerAliveCountMax=2 -o ConnectTimeout=2"
+        return f"{slots}/ssh -F {shlex.quote(str(self.config))} {quick} {destination or self.name}"
 
     def start(self) -> None:
         """Begin to listen."""
@@ -139,7 +139,8 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 MaxStartups 100
-ForceCommand HOME={folder}/home; export HOME; cd "$HOME"; MACHINE={name}; export MACHINE; eval "$SSH_ORIGINAL_COMMAND"
+SetEnv HOME={folder}/home MACHINE={name}
+ForceCommand cd "$HOME"; eval "$SSH_ORIGINAL_COMMAND"
 """
         )
         with self.config.open("a") as config:
@@ -148,16 +149,17 @@ ForceCommand HOME={folder}/home; export HOME; cd "$HOME"; MACHINE={name}; export
 Host {name}
   HostName 127.0.0.1
   Port {machine.port}
-  User {getpass.getuser()}
   HostKeyAlias {name}
+Host {name} 127.0.0.1
+  User {getpass.getuser()}
   IdentityFile {self._key}
   IdentitiesOnly yes
   UserKnownHostsFile {self.known_hosts}
 """
             )
-        key = (folder / "host_key.pub").read_text().split()[:2]
+        key = " ".join((folder / "host_key.pub").read_text().split()[:2])
         with self.known_hosts.open("a") as known:
-            known.write(f"{name} {' '.join(key)}\n")
+            known.write(f"{name} {key}\n[127.0.0.1]:{machine.port} {key}\n")
         machine.start()
         self.made.append(machine)
         return machine

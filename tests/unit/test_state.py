@@ -448,7 +448,7 @@ class TheStateMachine(RuleBasedStateMachine):
         assert sum(state.counts.values()) == len(state.tasks)
         assert [*state.ready()] == sorted(state.with_status(Status.PENDING), key=state.start_key)
         for stage in range(1, state.stages + 1):
-            members = state.stage_tasks(stage)
+            members = [name for name in state.tasks if state.stage(name) == stage]
             assert members
             assert state.is_stage_done(stage) == all(state.status(name) in DONE for name in members)
         assert state.batches_completed <= {stage for stage in range(1, state.stages + 1) if state.is_stage_done(stage)}

@@ -126,7 +126,7 @@ def fail(place: Place, task: str, *, reason: str, attempt: int | None = None, is
             record = moves.require_running(change.state, name, attempt, Status.FAILED)
             end_attempt(store, name)
             failure = Failure(reason, "by_hand", may_pass=not is_final, gives_up=is_final)
-            delay_s = backoff_s(record.failures + 1, random.random()) * _delay_scale(session, record.executor)
+            delay_s = backoff_s(record.failures + 1, random.uniform(-1, 1)) * _delay_scale(session, record.executor)
             moves.fail(change, name, failure, spent_until_now(change, name), delay_s=delay_s)
     refresh_assignments(store.paths, store.state, [name])
     session.show()

@@ -83,7 +83,7 @@ def _entry(session: Session, task: str, with_verify: bool) -> Entry:
     store = session.store
     state, paths = store.state, store.paths
     name = hand_over.result_name(paths, state, task)
-    data = files.read_bytes_or_none(paths.inside(*name.split("/")))
+    data = files.read_own_or_none(paths.inside(*name.split("/")))
     status = state.status(task)
     text = (data or b"").decode("utf-8", "replace")
     note = outdated(state, task)
@@ -186,7 +186,7 @@ def _adopt_one(session: Session, task: str) -> str:
     paths, spec = store.paths, store.state.tasks[task]
     require_trust(paths, store.state, lambda part: part.startswith(f"verify of {task}: "))
     name = hand_over.result_name(paths, store.state, task)
-    data = files.read_bytes_or_none(paths.inside(*name.split("/"))) or b""
+    data = files.read_own_or_none(paths.inside(*name.split("/"))) or b""
     text = data.decode("utf-8", "replace")
     problems = checks.all_problems(paths.project, spec, text, worker_environment(os.environ))
     if problems:

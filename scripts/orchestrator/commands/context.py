@@ -8,16 +8,13 @@ import sys
 from orchestrator import files
 from orchestrator.commands.session import Place, answer, known_tasks, open_session, read_session, tell
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError
-from orchestrator.events import EventType
 from orchestrator.model import Json, Status
 from orchestrator.render.prompt import Audience
 from orchestrator.workers import hand_over
+from orchestrator.workers.gathering import LARGEST_BYTES, gathered_file, keep_gathered
 
 DEFAULT_LIMIT_TOKENS = 50_000
 """About a quarter of a usual context window, as with prompts."""
-
-LARGEST_BYTES = 8 * 1024 * 1024
-"""What is gathered for one task at most: no prompt could hold more."""
 
 
 def show(place: Place, task: str, limit_tokens: int | None = None) -> ExitCode:
@@ -57,32 +54,17 @@ def add(place: Place, task: str, source: str) -> ExitCode:
     session = open_session(place)
     store, paths = session.store, session.store.paths
     name = known_tasks(session, [task])[0]
-    target, shown = paths.context(name), hand_over.shown_path(paths, "context", f"{name}.md")
-    files.make_private_folder(paths.inside("context"))
-    with store.change() as change:
-        before = (files.read_bytes_or_none(target) or b"").decode("utf-8", "replace")
-        is_new = text.strip() not in before
-        if is_new:
-            whole = f"{before.rstrip()}\n\n{text}" if before.strip() else text
-            data = whole.encode("utf-8", "replace")
-            if len(data) > LARGEST_BYTES:
-                raise InvalidInputError(
-                    f"with this {shown} would have {len(data):,} bytes, at most {LARGEST_BYTES:,} are kept",
-                    "gather what the task needs, and name files instead of quoting them",
-                )
-            files.write_whole(target, data)
-            change.record(
-                EventType.CONTEXT_ADDED,
-                name,
-                file=shown,
-                source="stdin" if source == "-" else os.path.basename(source),
-                characters=len(text),
-                hash=files.digest(data),
-            )
+    shown = gathered_file(paths, name)
+    is_new = keep_gathered(store, name, text, "stdin" if source == "-" else os.path.basename(source))
     hand_over.write_agent_file(paths, store.state, name)
     session.show()
     status = store.state.status(name)
-    record: Json = {"task": name, "file": target, "added": is_new, "characters": len(text) if is_new else 0}
+    record: Json = {
+        "task": name,
+        "file": paths.context(name),
+        "added": is_new,
+        "characters": len(text) if is_new else 0,
+    }
     lines = [f"{name}: {len(text):,} characters added to {shown}" if is_new else f"{name}: {shown} has this already"]
     if status is Status.RUNNING:
         lines.append(f"{name} is running: the attempt under way does not see it, the next one would")

@@ -25,11 +25,12 @@ from orchestrator.model import Json, Status
 from orchestrator.planfile import with_task_fields, with_tasks
 from orchestrator.spec import checked_plan
 from orchestrator.state import State
-from orchestrator.store import StoreChange
+from orchestrator.store import Store, StoreChange
 from orchestrator.subtasks import subtasks
 from orchestrator.templatechoice import Choice
 from orchestrator.wording import listed
 from orchestrator.workers.assignments import refresh_assignments
+from orchestrator.workers.gathering import gathered, keep_gathered
 from orchestrator.yamlfile import Document, read_yaml
 
 OPENED_AGAIN = (Status.FAILED, Status.SKIPPED)
@@ -67,6 +68,7 @@ def decompose(place: Place, task: str, wish: Wish) -> ExitCode:
 
     taken = take_new_plan(session, edited, by="decompose", before=reopen)
     store = session.store
+    _hand_gathered_on(store, name, made[-1])
     refresh_assignments(store.paths, store.state, taken)
     session.show()
     _answer(session, name, parts, made[-1])
@@ -168,6 +170,14 @@ def _new_plan(data: bytes, task: str, split: Decomposition) -> bytes:
     """plan.yaml with the subtasks at its end and the task as their join."""
     text = with_tasks(data.decode("utf-8"), split.subtasks)
     return with_task_fields(text, task, split.changes).encode("utf-8")
+
+
+def _hand_gathered_on(store: Store, task: str, split: Decomposition) -> None:
+    """Give what was gathered for ``task`` to the subtasks that begin; the others have their results."""
+    if text := gathered(store.paths, task):
+        for id in split.ids:
+            if not set(store.state.tasks[id].dep_ids) & set(split.ids):
+                keep_gathered(store, id, text, f"{task}.md")
 
 
 def _answer(session: Session, task: str, parts: Parts, split: Decomposition) -> None:

@@ -10,7 +10,7 @@ from orchestrator import files
 from orchestrator.commands.feed import StandardOutput, conduct, open_feed
 from orchestrator.commands.place import Place, tell
 from orchestrator.commands.view import SessionView
-from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError
+from orchestrator.errors import CannotGoOnError, ExitCode, UsageError
 from orchestrator.hosts import Host, read_hosts
 from orchestrator.launchers import ssh
 from orchestrator.launchers.builtin import Runner
@@ -95,7 +95,7 @@ def _hosts_of(file: str, options: RunOptions) -> tuple[list[Host], str]:
     hosts, problems = read_hosts(data.decode("utf-8", "replace"), options.jobs)
     if problems:
         texts = "\n".join(f"  {problem.text(file)}" for problem in problems)
-        raise InvalidInputError(f"{file} is not right:\n{texts}", "mend these lines")
+        raise UsageError(f"{file} is not right:\n{texts}", "mend these lines")
     return hosts, files.digest(data)
 
 

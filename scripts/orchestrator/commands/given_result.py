@@ -28,7 +28,7 @@ def given_result(paths: RunPaths, task: str, source: str | None, target: str) ->
             raise UsageError(f"{path} is a folder, expected a file with the result of {task}", "`--result FILE`")
         if _size(path) > RESULT_LIMIT:
             raise _too_large(RESULT_LIMIT)
-        data = files.read_bytes_or_none(path)
+        data = files.read_bytes_or_none(path) if source else files.read_own_or_none(path)
     if data is None:
         name = source or shown_path(paths, os.path.relpath(target, paths.folder))
         advice = f"`orchestrate complete {task} --result FILE`, or `--result -` for stdin"

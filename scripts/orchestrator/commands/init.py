@@ -15,14 +15,12 @@ from orchestrator.locks import FileLock, remove_free_lock
 from orchestrator.model import Json, Plan
 from orchestrator.paths import RunPaths
 from orchestrator.spec import PlanReading, checked_plan
-from orchestrator.store import Store
+from orchestrator.store import FOLDERS, Store, refuse_links
 from orchestrator.table import Table
 from orchestrator.takeover import PlanFile, apply_version
 from orchestrator.trust import trust_digest, trusted_parts, untrusted_parts
 from orchestrator.workers.hand_over import write_agent_file
 from orchestrator.workers.hands import WorkerHands
-
-FOLDERS = ("store", "agent_tasks", "results", "context", "workers", "logs")
 
 
 def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted: bool = False) -> ExitCode:
@@ -68,6 +66,7 @@ def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted
 def created(place: Place, data: bytes, reading: PlanReading, plan: Plan) -> Session:
     """A new run in the place, which has none. Its journal is there last: until then there is no run."""
     paths = place.paths
+    refuse_links(paths)
     files.make_private_folder(paths.folder)
     for name in FOLDERS:
         files.make_private_folder(paths.inside(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from _thread import start_new_thread
 from types import FrameType
 
 
@@ -25,4 +26,6 @@ class interrupts:  # noqa: N801 (a context manager that reads as a word)
             signal.signal(number, old)  # type: ignore[arg-type]
 
     def _set(self, number: int, frame: FrameType | None) -> None:
-        self._flag.set()
+        # By another thread: the one that was interrupted may hold the lock of the flag, waiting or setting it, and a
+        # second signal, such as a feed's after Ctrl-C, would wait here for ever.
+        start_new_thread(self._flag.set, ())

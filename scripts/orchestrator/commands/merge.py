@@ -91,7 +91,7 @@ def collected(session: Session) -> tuple[list[Result], list[Gap]]:
             reason = f"{status}" + (f": {record.reason}" if record.reason else "")
             gaps.append(Gap(task, spec.name, agent, reason))
             continue
-        data = files.read_bytes_or_none(store.paths.inside(*record.result.split("/")))
+        data = files.read_own_or_none(store.paths.inside(*record.result.split("/")))
         fault = result_fault(store, task)
         if data is None or fault:
             gaps.append(Gap(task, spec.name, agent, fault or "the result file is missing"))

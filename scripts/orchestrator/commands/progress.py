@@ -14,6 +14,7 @@ from orchestrator.render.markdown import one_line
 from orchestrator.render.master_plan import pause_text
 from orchestrator.render.status import run_reason, task_reason
 from orchestrator.render.summary import agent_line, money_text
+from orchestrator.state import State
 from orchestrator.store import Store
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class PlainProgress:
         state, record = self._store.state, self._store.state.records[task]
         status = state.status(task)
         duration = record.duration_s if record.end is not None else None
-        self._say(agent_line(state.agents[task], task, status, duration, task_reason(state, task)))
+        self._say(agent_line(state.agents[task], task, status, duration, _own_reason(state, task)))
 
     def looked(self) -> None:
         """Say once that the run is paused."""
@@ -117,6 +118,12 @@ def progress(store: Store) -> PlainProgress:
     return LiveProgress(store) if sys.stderr.isatty() else PlainProgress(store)
 
 
+def _own_reason(state: State, task: str) -> str:
+    """Why ``task`` is where it is; empty where that is what holds the whole run, which is said once for all."""
+    reason = task_reason(state, task)
+    return "" if state.pause is not None and reason == state.pause.reason else reason
+
+
 def agent_lines(store: Store) -> list[str]:
     """One line for each task with its agent, in the order of the plan: what a run ends with."""
     state = store.state
@@ -126,7 +133,7 @@ def agent_lines(store: Store) -> list[str]:
             task,
             state.status(task),
             state.records[task].duration_s if state.records[task].end is not None else None,
-            task_reason(state, task) if state.status(task) is not Status.COMPLETED else state.records[task].reason,
+            _own_reason(state, task) if state.status(task) is not Status.COMPLETED else state.records[task].reason,
         )
         for task in state.tasks
     ]

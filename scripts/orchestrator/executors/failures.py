@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.executors.outcome_kind import OutcomeKind
+from orchestrator.executors.outcome import OutcomeKind
 
 _WORDS: tuple[tuple[OutcomeKind, tuple[str, ...]], ...] = (
     (

@@ -7,10 +7,7 @@ other program. Neither looks at anything but what it is given.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-from orchestrator.executors.outcome_kind import OutcomeKind
-
-__all__ = ["Outcome", "OutcomeKind", "judge_claude", "judge_command"]
+from enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +22,21 @@ if TYPE_CHECKING:
 _LONGEST_REASON = 800
 _INTERRUPT_CODES = frozenset({129, 130, 137, 143, 0xC000013A})
 """Exit codes that stand for a signal: 128 + HUP, INT, KILL, TERM, and Ctrl-C on Windows."""
+
+
+class OutcomeKind(StrEnum):
+    """What follows from an attempt. All but the good ones leave the task undone."""
+
+    SUCCESS = "success"
+    NEEDS_ATTENTION = "needs_attention"
+    FAILURE = "failure"
+    BACK_OFF = "back_off"
+    FINAL = "final"
+    USAGE_LIMIT = "usage_limit"
+    MONEY = "money"
+    LOGIN = "login"
+    INTERRUPTED = "interrupted"
+    WORKER_LOST = "worker_lost"
 
 
 _PUT_BACK = frozenset(

@@ -194,7 +194,7 @@ def record(change: StoreChange, verdicts: Sequence[Verdict]) -> None:
     for verdict in current:
         task, spent = verdict.attempt.task, verdict.spent
         if verdict.failure is not None:
-            delay = backoff_s(store.records[task].failures + 1, random.random()) * verdict.attempt.delay_scale
+            delay = backoff_s(store.records[task].failures + 1, random.uniform(-1, 1)) * verdict.attempt.delay_scale
             moves.fail(change, task, verdict.failure, spent, delay_s=delay)
         elif verdict.temp:
             moves.complete(change, task, result=names[task], hash=verdict.hash, spent=spent, reason=verdict.reason)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 from orchestrator.globs import covers
 from orchestrator.model import Status, Task
 from orchestrator.store import Store
+from orchestrator.workers.git import git_entries
 
 SHOWN = 10
-_GIT_TIMEOUT_S = 20.0
 
 Changes = dict[str, tuple[int, int] | None]
 
@@ -19,21 +18,10 @@ def snapshot(project: str, task: Task) -> Changes | None:
     """The files that differ from the last commit, with size and time; None for a task without ``writes`` or git."""
     if not task.writes or not os.path.exists(os.path.join(project, ".git")):
         return None
-    try:
-        done = subprocess.run(
-            ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"],
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    entries = git_entries(project, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    if entries is None:
         return None
-    if done.returncode:
-        return None
-    names = [os.fsdecode(entry[3:]) for entry in done.stdout.split(b"\0") if entry]
-    return {name: _stamp(os.path.join(project, name)) for name in names}
+    return {name: _stamp(os.path.join(project, name)) for name in (entry[3:] for entry in entries)}
 
 
 def outside_writes(project: str, task: Task, before: Changes | None, store: Store) -> list[str]:

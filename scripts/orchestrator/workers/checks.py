@@ -69,6 +69,6 @@ def verify_problems(project: str, task: Task, environment: Mapping[str, str]) ->
 
 
 def all_problems(project: str, task: Task, text: str, environment: Mapping[str, str]) -> list[str]:
-    """Everything that keeps ``text`` from counting as the result of ``task``; commands run when the rest is well."""
+    """What keeps ``text`` from counting as the result of ``task``; commands run only when the rest is well."""
     problems = [*result_problems(task, text), *output_problems(project, task)]
     return problems or verify_problems(project, task, environment)

@@ -56,7 +56,7 @@ def handed_over(paths: RunPaths, state: State, task: str, *, with_text: bool) ->
             reason=record.reason,
         )
         if with_text and over.is_handed_over:
-            over = _with_text(over, files.read_bytes_or_none(paths.inside(name)), record.hash)
+            over = _with_text(over, files.read_own_or_none(paths.inside(name)), record.hash)
         given.append(over)
     return given
 
@@ -120,7 +120,7 @@ def task_prompt(
     the assignment leaves. Raises ``UsageError`` where the assignment alone takes more.
     """
     spec = effective(state, task)
-    context = files.read_bytes_or_none(paths.context(task))
+    context = files.read_own_or_none(paths.context(task))
     dependencies = handed_over(paths, state, task, with_text=True)
     inputs = _input_files(paths.project, spec.inputs)
 

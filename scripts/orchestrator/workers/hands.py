@@ -22,7 +22,7 @@ class WorkerHands:
     def judged(self, store: Store, task: str) -> Judged:
         """The result file of ``task`` in its place, with the same checks as ``complete``."""
         name = hand_over.result_name(store.paths, store.state, task)
-        data = files.read_bytes_or_none(store.paths.inside(*name.split("/")))
+        data = files.read_own_or_none(store.paths.inside(*name.split("/")))
         if data is None:
             raise InvalidInputError(
                 f"{task} cannot be completed: there is no result file {name}",

@@ -21,7 +21,7 @@ def result_fault(store: Store, task: str) -> str:
     record = store.state.records[task]
     if not record.result or not record.hash:
         return ""
-    data = files.read_bytes_or_none(store.paths.inside(*record.result.split("/")))
+    data = files.read_own_or_none(store.paths.inside(*record.result.split("/")))
     if data is None:
         return f"the result {record.result} is missing"
     if files.digest(data) != record.hash:

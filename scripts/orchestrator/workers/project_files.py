@@ -28,7 +28,6 @@ _WILD = re.compile(r"[*?\[]")
 _FILE_NAME = re.compile(
     r"[\w][\w.-]*\.(?:md|rst|txt|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|xml|html?|pdf|sql|py|ts|tsx|go|rs|java|rb|sh|ps1)"
 )
-_GIT_TIMEOUT_S = 10.0
 
 
 def names_file(text: str) -> bool:
@@ -114,22 +113,11 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 def _git_names(project: str) -> list[str] | None:
     """The files that git tracks or would track; None without git."""
-    import subprocess  # only here: every prompt is made with the rest of this module
+    from orchestrator.workers.git import git_entries  # only here: every prompt is made with the rest of this module
 
-    try:
-        done = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    names = git_entries(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if names is None:
         return None
-    if done.returncode:
-        return None
-    names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     return list(dict.fromkeys(name for name in names if os.path.lexists(os.path.join(project, name))))
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import time
 
-from orchestrator import clock, moves
+from orchestrator import clock, files, moves
 from orchestrator.events import EventType
 from orchestrator.locks import is_held
-from orchestrator.model import Status
+from orchestrator.model import Executor, Status
 from orchestrator.moves import Spent
 from orchestrator.process_table import is_same_process
 from orchestrator.state import State, TaskRecord
@@ -60,7 +60,7 @@ def recover(store: Store) -> list[str]:
                 agent=state.agents[task],
                 reason="the process that looked after it is gone",
             )
-            spent = Spent(cost_usd=record.reserved_usd if was_started else 0.0)
+            spent = Spent(cost_usd=_cost_usd(store, task, record) if was_started else 0.0)
             reason = "the process that looked after it was killed, or the machine was restarted"
             moves.put_back(change, task, reason, "supervisor_lost", spent, was_started=was_started)
             _clear(store, task, number)
@@ -107,8 +107,22 @@ def _is_lost(store: Store, task: str) -> bool:
     return not is_same_process(int(pid), float(started) if started is not None else None)  # type: ignore[arg-type]
 
 
+def _cost_usd(store: Store, task: str, record: TaskRecord) -> float:
+    """What the attempt of an orphan cost: what was set aside for it, unless its output says more."""
+    if record.executor != Executor.CLAUDE:
+        return record.reserved_usd
+    from orchestrator.executors.stream import read_stream
+
+    output = files.read_bytes_or_none(store.paths.output(task, record.attempt)) or b""
+    return max(record.reserved_usd, read_stream(output).cost_usd or 0.0)
+
+
 def _clear(store: Store, task: str, number: int) -> None:
+    """Take away what the attempt and the process that looked after it have left half-done."""
     remove_live(store.paths, task, number)
+    files.remove(store.paths.inside("results", f".{task}.{number}.tmp"))
+    for folder in (store.paths.folder, store.paths.store, store.paths.inside("agent_tasks")):
+        files.remove_leftovers(folder)
 
 
 def _is_lost_elsewhere(store: Store, task: str, record: TaskRecord) -> bool:

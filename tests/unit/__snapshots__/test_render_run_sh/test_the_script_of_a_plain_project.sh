@@ -5,6 +5,7 @@
 # for each line, and that process, `orchestrate exec`, runs the task and records what became of it. So this script may
 # be ended at any moment and started again. It was written by `orchestrate launch`; change it by calling that again.
 # No text of the plan is in it.
+# shellcheck disable=SC2016 # what stands in single quotes is meant as it is
 set -euo pipefail
 
 project=/home/anna/shop
@@ -28,7 +29,6 @@ export -f run_task
 
 # What GNU parallel runs on another machine, with task and attempt as $1 and $2; a POSIX shell is all it needs. The
 # command and its arguments are lines of a file, so that none of them meets a shell. The exit file comes last.
-# shellcheck disable=SC2016 # it is expanded there
 remote_task='
 name=$1.$2; here=$PWD; umask 077; unset CDPATH;
 mkdir -p "$here/$name.out/files" || exit 1;

@@ -1,0 +1,60 @@
+"""What a worker leaves running is ended with its attempt, also when the worker itself ended well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import processes
+from orchestrator.process_table import MARK_VARIABLE, has_marked_after
+from programs import Program
+from runfolders import RunFolder, task
+
+NoneLeft = Callable[..., None]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "sleep 60 &",
+        "setsid sleep 60 &",
+        "setsid sh -c 'trap \"\" TERM INT HUP; sleep 60' &",
+        "(setsid sleep 60 >/dev/null 2>&1 0</dev/null 9>&- &)",
+    ],
+    ids=["child", "own session", "ignores signals", "daemon"],
+)
+@pytest.mark.parametrize(("ending", "code"), [("echo done", 0), ("exit 1", 1)])
+def test_nothing_of_an_attempt_outlives_it(
+    run: RunFolder, no_processes_left: NoneLeft, left: str, ending: str, code: int
+) -> None:
+    run.init(task("T-01", max_retries=0))
+    script = run.project / "worker.sh"
+    script.write_text(f"{left}\n{ending}\n")
+    run("run", "--command", f"sh {script}", code=code)
+    no_processes_left(0.0)
+
+
+def test_the_next_attempt_finds_nothing_of_the_last_one(run: RunFolder, no_processes_left: NoneLeft) -> None:
+    run.init(task("T-01", max_retries=1))
+    script = run.project / "worker.sh"
+    script.write_text("exec 8>>held; flock -n 8 || { echo doubled >>doubled; }\nsetsid sleep 60 &\nexit 1\n")
+    run("run", "--command", f"sh {script}", code=1, timeout_s=60)
+    assert not (run.project / "doubled").exists()
+    no_processes_left(0.0)
+
+
+def test_a_marked_process_is_found_by_its_number(program: Callable[..., Program], tmp_path: Path) -> None:
+    mark = f"run/{tmp_path.name}/1"
+    first = program("sleep", "30").start()
+    marked = program("sleep", "30").start(environment={MARK_VARIABLE: mark})
+    deadline = time.monotonic() + 5
+    while not processes.carrying(MARK_VARIABLE, mark) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert has_marked_after(mark, first.pid)
+    assert not has_marked_after(mark, marked.pid)
+    assert not has_marked_after(f"{mark}0", first.pid)
+    marked.end()
+    assert not has_marked_after(mark, first.pid)
