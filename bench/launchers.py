@@ -31,7 +31,7 @@ IDLE_S = 10.0
 
 EXEC_IMPORTS = (
     "orchestrator.bootstrap, orchestrator.cli.main, orchestrator.cli.run, orchestrator.commands.execute, "
-    "orchestrator.executors.command, orchestrator.trust, jinja2"
+    "orchestrator.executors.command, orchestrator.store.trust, jinja2"
 )
 
 

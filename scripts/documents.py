@@ -18,14 +18,15 @@ from typing import Any
 import typer
 
 import skeletons
-from orchestrator import moves, planschema
 from orchestrator.cli.table import COMMANDS, GROUPS, HELP
-from orchestrator.document import STATUS_CELLS
 from orchestrator.errors import MoveRefusedError
 from orchestrator.events import EVENT_FIELDS, Event, EventType
 from orchestrator.model import Dependency, Json, Plan, Status, Task
-from orchestrator.reducer import apply
-from orchestrator.state import State, TaskRecord
+from orchestrator.plans import planschema
+from orchestrator.store import moves
+from orchestrator.store.reducer import apply
+from orchestrator.store.state import State, TaskRecord
+from orchestrator.texts.document import STATUS_CELLS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MARKED = re.compile(

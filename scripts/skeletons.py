@@ -15,8 +15,8 @@ from orchestrator.render.handed_over import HandedOver
 from orchestrator.render.markdown import fenced
 from orchestrator.render.prompt import Audience, prompt
 from orchestrator.render.templates import rendered
-from orchestrator.results import Result, read_result
-from orchestrator.state import State, TaskRecord
+from orchestrator.store.state import State, TaskRecord
+from orchestrator.texts.results import Result, read_result
 
 PLAN = Plan(
     title="Short name of the whole",

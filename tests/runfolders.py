@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.statustable import COLUMNS, split_cells
+from orchestrator.store.statustable import COLUMNS, split_cells
 from programs import Finished, Program
 
 _saves = count(1)

@@ -6,15 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator import clock, moves, reducer
+from orchestrator import clock
 from orchestrator.events import Event, EventType
 from orchestrator.ids import assigned_agents
-from orchestrator.journal import fitted
 from orchestrator.model import Json, Plan, Status, Task
 from orchestrator.planrecords import plan_record, task_record
-from orchestrator.schedule import open_stage
-from orchestrator.snapshot import state_from_record, state_record
-from orchestrator.state import State
+from orchestrator.store import moves, reducer
+from orchestrator.store.journal import fitted
+from orchestrator.store.schedule import open_stage
+from orchestrator.store.snapshot import state_from_record, state_record
+from orchestrator.store.state import State
 
 MORNING = clock.parse_utc("2026-11-21T08:00:00Z")
 

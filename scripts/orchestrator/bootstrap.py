@@ -11,7 +11,7 @@ import os
 import sys
 
 from orchestrator.errors import CannotGoOnError, ExitCode
-from orchestrator.libraries import STAMP, are_met, cache_roots, is_whole, requirements, set_name
+from orchestrator.setup.libraries import STAMP, are_met, cache_roots, is_whole, requirements, set_name
 
 PROJECT_FILE = os.path.abspath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "pyproject.toml"))
 
@@ -59,7 +59,7 @@ def provide_libraries(project_file: str) -> str | None:
     name = set_name(wanted)
     folder = next(filter(is_whole, (os.path.join(root, name) for root in cache_roots())), None)
     if folder is None:
-        from orchestrator.installation import install
+        from orchestrator.setup.installation import install
 
         folder = install(cache_roots(), name, wanted)
     sys.path.insert(1, folder)  # behind our own scripts, before older versions of the same libraries

@@ -98,6 +98,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "duration_s": "of the attempt",
     },
     EventType.TASK_RETRYING: {
+        "agent": "agent id",
         "retry_count": "retries so far, this one included",
         "retry_reason": "why the attempt failed",
         "retry_modifications": "what the next attempt does otherwise",
@@ -118,6 +119,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "duration_s": "of the attempt",
     },
     EventType.TASK_SKIPPED: {
+        "agent": "agent id",
         "reason": "why",
         "cost_usd": "of the attempt that ended with it",
         "tokens": "of the attempt",
@@ -125,6 +127,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "taken_from": "the last subtask of a task that was split, which was skipped",
     },
     EventType.TASK_REOPENED: {
+        "agent": "agent id",
         "reason": "why",
         "was": "the status before",
         "retries": "retries so far, this one included",
@@ -152,6 +155,8 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "strategy": "concat, structured or ai",
         "file": "final output",
         "missing": "tasks without result",
+        "results": "how many results it was made of",
+        "hash": "digest of that file",
     },
     EventType.REPAIRED: {"kept": "where the damaged file is"},
     EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},

@@ -76,11 +76,12 @@ def plan_from_record(record: Mapping[str, Json], tasks: tuple[Task, ...] = ()) -
     """The plan that ``plan_record`` wrote, with ``tasks``."""
     aims: dict = record["objectives"]  # type: ignore[type-arg,assignment]
     run: dict = record["run"]  # type: ignore[type-arg,assignment]
+    constraints: list[list[str]] = record["constraints"]  # type: ignore[assignment]
     return Plan(
         title=str(record["title"]),
         request=str(record["request"]),
         objectives=Objectives(aims["primary"], tuple(aims["secondary"]), tuple(aims["success_criteria"])),
-        constraints=tuple(Constraint(text, kind) for kind, text in record["constraints"]),  # type: ignore[union-attr,str-unpack,arg-type]
+        constraints=tuple(Constraint(text, kind) for kind, text in constraints),
         implicit_requirements=tuple(record["implicit_requirements"]),  # type: ignore[arg-type]
         budget_usd=record["budget_usd"],  # type: ignore[arg-type]
         run=RunSettings(**{**run, "executor": Executor(run["executor"]) if run["executor"] else None}),

@@ -120,7 +120,7 @@ class World:
 
     def living(self) -> list[int]:
         """The pids of the workers, and of all that they have started."""
-        from orchestrator.process_table import marked_processes
+        from orchestrator.system.process_table import marked_processes
 
         run = next((str(event["orchestration_id"]) for event in self.events()), "")
         return marked_processes(f"{run}/") if run else []
@@ -146,7 +146,7 @@ class World:
 
     def journal_damage(self) -> list[str]:
         """What is wrong with the journal itself."""
-        from orchestrator.journal import Journal
+        from orchestrator.store.journal import Journal
 
         path = str(self.folder / "events.jsonl")
         found = [problem.message for problem in Journal(path, path + ".torn").faults()]
@@ -177,7 +177,7 @@ class World:
         return found
 
     def _table_damage(self) -> list[str]:
-        from orchestrator.document import read_document
+        from orchestrator.texts.document import read_document
 
         table = self.folder / "master_plan.md"
         if not table.exists():

@@ -66,8 +66,8 @@ def _write(project: Path, number: int, changes: int) -> None:
     """One process that opens the store once and changes the state again and again; it shows the table as it goes."""
     from orchestrator.events import EventType
     from orchestrator.paths import RunPaths
-    from orchestrator.store import Store
-    from orchestrator.table import Table
+    from orchestrator.store.store import Store
+    from orchestrator.store.table import Table
 
     store = Store.open(RunPaths.of(str(project)))
     table = Table(store, None)

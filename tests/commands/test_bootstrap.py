@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from components import REQUIRE_REAL
-from orchestrator import libraries
+from orchestrator.setup import libraries
 from programs import Finished, Program, Running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -160,9 +160,15 @@ def test_the_second_start_installs_nothing_and_says_nothing(skill: Skill, python
 
 
 def test_a_start_with_a_filled_cache_imports_nothing_that_only_installing_needs(skill: Skill, python: Path) -> None:
-    assert "orchestrator.installation" in skill.run(python).json["modules"]
+    assert "orchestrator.setup.installation" in skill.run(python).json["modules"]
     modules = set(skill.run(python).json["modules"])
-    assert not modules & {"orchestrator.installation", "orchestrator.locks", "subprocess", "tempfile", "tomllib"}
+    assert not modules & {
+        "orchestrator.setup.installation",
+        "orchestrator.system.locks",
+        "subprocess",
+        "tempfile",
+        "tomllib",
+    }
 
 
 def test_libraries_that_python_has_are_used_as_they_are(skill: Skill, python: Path) -> None:

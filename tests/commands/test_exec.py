@@ -15,7 +15,7 @@ from programs import Program, Running
 from runfolders import RunFolder, task
 
 REHEARSED = ("--executor", "rehearse")
-HEAVY = {"pydantic", "jsonschema", "psutil", "markdown_it", "yaml", "rich", "asyncio", "orchestrator.table"}
+HEAVY = {"pydantic", "jsonschema", "psutil", "markdown_it", "yaml", "rich", "asyncio", "orchestrator.store.table"}
 
 
 def wait_for(what: Callable[[], object], within_s: float = 20.0) -> None:

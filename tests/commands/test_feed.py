@@ -17,7 +17,7 @@ from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.launchers.course import hold_run_lock
 from orchestrator.launchers.feed import Feeder
 from orchestrator.paths import RunPaths
-from orchestrator.store import Store
+from orchestrator.store.store import Store
 from orchestrator.workers.options import RunOptions
 from programs import Program, Running
 from runfolders import RunFolder, task

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import files
 from orchestrator.errors import CannotGoOnError
+from orchestrator.system import files
 
 REFUSALS = {
     errno.ENOSPC: "the disk is full",

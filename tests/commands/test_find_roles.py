@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import files
+from orchestrator.desk.rolefiles import Origin, Roles, find_roles
 from orchestrator.errors import InvalidInputError
-from orchestrator.rolefiles import Origin, Roles, find_roles
+from orchestrator.system import files
 
 ROLE = "---\nname: {}\ndescription: Use it.\n---\nDo it.\n"
 

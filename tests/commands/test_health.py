@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator import clock, moves
+from orchestrator import clock
 from orchestrator.paths import RunPaths
-from orchestrator.store import Store
+from orchestrator.store import moves
+from orchestrator.store.store import Store
 from orchestrator.workers.health import ZOMBIE_S, HealthWatch, all_vitals
 from orchestrator.workers.live import SILENT_S, Live, host, read_live, show_live, supervisor_record
 from orchestrator.workers.recovery import recover
@@ -83,7 +84,7 @@ def test_a_supervisor_of_another_machine_that_is_silent_and_holds_no_lock_is_los
 
 
 def test_one_that_holds_its_lock_is_silent_and_left_alone(run: RunFolder, later: Callable[[float], None]) -> None:
-    from orchestrator.locks import FileLock
+    from orchestrator.system.locks import FileLock
 
     run.init(task("T-01"))
     store = opened(run)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import clock, files
+from orchestrator import clock
 from orchestrator.errors import CannotGoOnError
 from orchestrator.events import EventType
-from orchestrator.journal import Journal, Position
 from orchestrator.paths import RunPaths
-from orchestrator.snapshot import state_record
-from orchestrator.store import SNAPSHOT_EVERY, Store
+from orchestrator.store.journal import Journal, Position
+from orchestrator.store.snapshot import state_record
+from orchestrator.store.store import SNAPSHOT_EVERY, Store
+from orchestrator.system import files
 from programs import Program
 from runfolders import RunFolder, task
 
@@ -31,7 +32,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from orchestrator.events import EventType
 from orchestrator.paths import RunPaths
-from orchestrator.store import Store
+from orchestrator.store.store import Store
 store = Store.open(RunPaths.of(sys.argv[2]))
 for number in range(int(sys.argv[4])):
     with store.change() as change:
@@ -368,7 +369,7 @@ class TestTheStore:
 CRASH = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from orchestrator import files
+from orchestrator.system import files
 left = int(sys.argv[2])
 def dying(act):
     def wrapper(*args, **kwargs):

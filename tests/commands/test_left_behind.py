@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import processes
-from orchestrator.process_table import MARK_VARIABLE, has_marked_after
+from orchestrator.system.process_table import MARK_VARIABLE, has_marked_after
 from programs import Program
 from runfolders import RunFolder, task
 

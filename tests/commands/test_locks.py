@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import lock_ways, locks
 from orchestrator.errors import CannotGoOnError
-from orchestrator.locks import FileLock
+from orchestrator.system import lock_ways, locks
+from orchestrator.system.locks import FileLock
 
 FLOCK, OPEN_FILE_RECORDS, PROCESS_RECORDS = lock_ways.WAYS
 
@@ -427,8 +427,9 @@ def test_one_object_holds_its_lock_once(path: str) -> None:
 
 
 def test_nothing_heavy_is_loaded_for_a_lock(tmp_path: Path) -> None:
-    scripts = Path(locks.__file__).parents[1]
-    code = "import sys; before = set(sys.modules); import orchestrator.locks; print(*sorted(set(sys.modules) - before))"
+    scripts = Path(locks.__file__).parents[2]
+    loading = "import sys; before = set(sys.modules); from orchestrator.system import locks"
+    code = f"{loading}; print(*sorted(set(sys.modules) - before))"
     run = subprocess.run(
         [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(scripts)!r}); {code}"],
         capture_output=True, text=True, check=True, cwd=tmp_path,

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator import clock, moves
+from orchestrator import clock
 from orchestrator.errors import ExitCode
 from orchestrator.events import EventType
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.launchers.course import Course
 from orchestrator.model import RunState, Status
 from orchestrator.paths import RunPaths
-from orchestrator.store import Store
+from orchestrator.store import moves
+from orchestrator.store.store import Store
 from orchestrator.workers.pauses import pause_for
 from runfolders import RunFolder, task
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.spec import checked_plan
+from orchestrator.plans.spec import checked_plan
 from runfolders import RunFolder, task
 
 OWN = """\

@@ -20,10 +20,10 @@ import psutil
 import pytest
 
 import processes as listed
-from orchestrator import locks, process_ending, process_table, processes
 from orchestrator.errors import CannotGoOnError
-from orchestrator.locks import FileLock
-from orchestrator.processes import Worker
+from orchestrator.system import locks, process_ending, process_table, processes
+from orchestrator.system.locks import FileLock
+from orchestrator.system.processes import Worker
 
 LIVES = 60
 """Seconds for which a process of a test sleeps; every test ends long before."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import files
+from orchestrator.system import files
 
 OLD, NEW, SAVED = b"old\n", b"new\n", b"saved by a person\n"
 

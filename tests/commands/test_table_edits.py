@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.document import spliced
+from orchestrator.texts.document import spliced
 from runfolders import RunFolder, task
 
 CHAIN = (task("T-01"), task("T-02", ["T-01"]), task("T-03", ["T-02"]))
@@ -424,7 +424,7 @@ class TestEditorsAtWork:
                 run.edit("T-03", Status=saves.pop())
             return spliced(*parts)
 
-        monkeypatch.setattr("orchestrator.table.spliced", interrupted)
+        monkeypatch.setattr("orchestrator.store.table.spliced", interrupted)
         run.prepare("start", "T-01")
         assert run.statuses() == {"T-01": "running", "T-02": "waiting", "T-03": "skipped"}
         assert [run.row(id)["Status"] for id in ("T-01", "T-03")] == ["🔵 Running", "⏭️ Skipped"]

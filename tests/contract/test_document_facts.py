@@ -22,13 +22,13 @@ from manual import MISSING_FLAGS, OTHER_FLAGS, REPOSITORY, TEXTS, one, passed_fl
 from orchestrator.cli.main import main
 from orchestrator.commands.check import STATE_CELLS
 from orchestrator.commands.doctor import FLAGS
-from orchestrator.document import COLUMNS
 from orchestrator.errors import ExitCode
 from orchestrator.events import EVENT_FIELDS, Event, EventType
 from orchestrator.merge import Strategy
 from orchestrator.model import DependencyType, Executor, OnFailure, Priority, RunState, Status
+from orchestrator.plans.spec import checked_plan
 from orchestrator.render.master_plan import log_entries
-from orchestrator.spec import checked_plan
+from orchestrator.texts.document import COLUMNS
 from programs import Program
 
 # --- what tables list

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import __version__, installation, libraries
+from orchestrator import __version__
+from orchestrator.setup import installation, libraries
 from programs import Program
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -248,8 +248,8 @@ def machine(machines: Machines) -> Machine:
 def test_what_carries_a_mark_is_ended_on_its_machine_and_nothing_else(machine: Machine, tmp_path: Path) -> None:
     import subprocess
 
-    from orchestrator.hosts import read_hosts
     from orchestrator.launchers import ssh
+    from orchestrator.launchers.hosts import read_hosts
 
     (host,), _ = read_hosts(machine.line(), 1)
     marked, other = (

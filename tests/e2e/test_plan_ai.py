@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from standin import Rule, Standin, answer, by_session, by_turn, costing, fail, say
 
-from orchestrator.spec import checked_plan
+from orchestrator.plans.spec import checked_plan
 from programs import Program
 
 Start = Callable[[list[Rule]], Standin]

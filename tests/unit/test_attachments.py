@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.attachments import JOINER, NOTE, as_prompt, quiet_attachments, without_attachments
+from orchestrator.texts.attachments import JOINER, NOTE, as_prompt, quiet_attachments, without_attachments
 
 FILES = {"notes.md", "src", "src/a b.md", "ä.md", "x,y", "a.md#b"}
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.conformity import (
+from orchestrator.model import Json
+from orchestrator.texts.conformity import (
     LONGEST_MESSAGE,
     MOST_PROBLEMS,
     NoStructuredValueError,
@@ -17,7 +18,6 @@ from orchestrator.conformity import (
     schema_problems,
     structured_value,
 )
-from orchestrator.model import Json
 
 SCHEMA: dict[str, Json] = {
     "type": "object",

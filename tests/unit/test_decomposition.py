@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 
 import dags
-from orchestrator import graph, moves
-from orchestrator.consequences import add_consequences
-from orchestrator.decomposition import Decomposition, decomposition
+from orchestrator import graph
 from orchestrator.errors import InvalidInputError
 from orchestrator.events import EventType
 from orchestrator.model import Dependency, DependencyType, Json, OnFailure, Priority, Status, Task, WritesPolicy
-from orchestrator.planfile import plan_text, with_task_fields, with_tasks
-from orchestrator.spec import checked_plan
-from orchestrator.subtasks import last_subtasks, subtasks, with_parents
+from orchestrator.plans.decomposition import Decomposition, decomposition
+from orchestrator.plans.planfile import plan_text, with_task_fields, with_tasks
+from orchestrator.plans.spec import checked_plan
+from orchestrator.plans.subtasks import last_subtasks, subtasks, with_parents
+from orchestrator.store import moves
+from orchestrator.store.consequences import add_consequences
 from runs import Run, facts, replayed, reread, run_of
 
 PARENT = Task(

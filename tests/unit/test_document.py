@@ -7,11 +7,19 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dags import task
-from orchestrator.document import Layout, Parts, Reading, read_document, spliced
 from orchestrator.model import Priority, Status
 from orchestrator.render.markdown import cell
 from orchestrator.render.master_plan import graph_lines, new_document, parts
-from orchestrator.statustable import COLUMNS, STATUS_CELLS, read_deps, read_rows, read_status, split_cells, table_head
+from orchestrator.store.statustable import (
+    COLUMNS,
+    STATUS_CELLS,
+    read_deps,
+    read_rows,
+    read_status,
+    split_cells,
+    table_head,
+)
+from orchestrator.texts.document import Layout, Parts, Reading, read_document, spliced
 from runs import Run, run_of
 
 ENTRY = "### [2026-11-21 08:00:00] Note\n- something happened"

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
-from orchestrator.attachments import NOTE
-from orchestrator.drafting import MOST_ROUNDS, Answer, Draft, drafting, plan_schema, refused
 from orchestrator.errors import Problem
 from orchestrator.model import Dependency, Json, Task
-from orchestrator.planskeleton import skeleton
+from orchestrator.plans.drafting import MOST_ROUNDS, Answer, Draft, drafting, plan_schema, refused
+from orchestrator.plans.planskeleton import skeleton
+from orchestrator.plans.schemarules import cli_fault, schema_fault
+from orchestrator.plans.spec import checked_plan
 from orchestrator.render.inputs import MOST_SHOWN, InputFiles, Listing, shown_inputs
 from orchestrator.render.plan_prompt import LONGEST_DRAFT, Assignment, plan_prompt
 from orchestrator.render.summary import size_text
-from orchestrator.schemarules import cli_fault, schema_fault
-from orchestrator.spec import checked_plan
+from orchestrator.texts.attachments import NOTE
 from specimens import HOSTILE_TEXT
 
 REQUEST = "Build a bridge"

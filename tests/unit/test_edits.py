@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dags import task
-from orchestrator import moves
-from orchestrator.document import read_document
-from orchestrator.edits import DroppedEdit, Edit, FieldEdit, MoveEdit, hand_edits
 from orchestrator.errors import Problem
 from orchestrator.events import EventType
 from orchestrator.model import Dependency, DependencyType, Priority, Status
 from orchestrator.render.master_plan import new_document
-from orchestrator.state import State
-from orchestrator.statustable import Row
+from orchestrator.store import moves
+from orchestrator.store.edits import DroppedEdit, Edit, FieldEdit, MoveEdit, hand_edits
+from orchestrator.store.state import State
+from orchestrator.store.statustable import Row
+from orchestrator.texts.document import read_document
 from runs import Run, replayed, run_of
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dags import Deps, dags, task
-from orchestrator.estimate import DEFAULT_PRICES, UNKNOWN_TOKENS, Price, estimate, estimate_text
 from orchestrator.model import Plan
-from orchestrator.simulation import makespan
+from orchestrator.plans.estimate import DEFAULT_PRICES, UNKNOWN_TOKENS, Price, estimate, estimate_text
+from orchestrator.plans.simulation import makespan
 
 REVIEW = Plan(
     "Review",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestrator.globs import covers, literal_names, names, overlap
+from orchestrator.plans.globs import covers, literal_names, names, overlap
 
 NAMES = st.sampled_from(["a", "b", "ab", "*", "a*", "*b", "?", "[ab]", "[!a]", "[a", "**", "[id]", "A", "?id?"])
 GLOBS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)

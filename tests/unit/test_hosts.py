@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.hosts import Host, read_hosts
+from orchestrator.launchers.hosts import Host, read_hosts
 
 
 def hosts(text: str, slots: int = 4) -> list[Host]:

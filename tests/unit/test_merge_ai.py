@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
-from orchestrator.attachments import NOTE
 from orchestrator.merge import Gap
 from orchestrator.merge.ai import (
     SMALLEST_LIMIT_CHARS,
@@ -24,7 +23,8 @@ from orchestrator.merge.ai import (
     with_provenance,
 )
 from orchestrator.merge.parts import whole_text
-from orchestrator.results import Finding, Result, read_result
+from orchestrator.texts.attachments import NOTE
+from orchestrator.texts.results import Finding, Result, read_result
 
 NONCE = "0123456789abcdef"
 

@@ -14,8 +14,8 @@ from syrupy.assertion import SnapshotAssertion
 from artefacts import MarkdownFile
 from orchestrator.merge import Gap
 from orchestrator.merge.concat import concat
-from orchestrator.openings import closed
-from orchestrator.results import Result, read_result
+from orchestrator.texts.openings import closed
+from orchestrator.texts.results import Result, read_result
 
 PARSER = MarkdownIt("commonmark")
 

@@ -15,7 +15,7 @@ from artefacts import MarkdownFile
 from orchestrator.merge import Gap, Strategy
 from orchestrator.merge.sections import Section, matching_key, sections
 from orchestrator.merge.structured import chosen_strategy, structured
-from orchestrator.results import Finding, Result, read_result
+from orchestrator.texts.results import Finding, Result, read_result
 
 PARSER = MarkdownIt("commonmark")
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from dags import task
-from orchestrator import moves
-from orchestrator.change import Failure, Spent, Start
 from orchestrator.errors import MoveRefusedError, UsageError
 from orchestrator.events import EVENT_FIELDS, EventType
-from orchestrator.failing import BLOCKS_SHOWN
 from orchestrator.model import Fallback, OnFailure, Priority, Status
+from orchestrator.store import moves
+from orchestrator.store.change import Failure, Spent, Start
+from orchestrator.store.failing import BLOCKS_SHOWN
 from runs import MORNING, Run, run_of
 
 WORKER = Start("run", "claude", session_id="5e55", supervisor=["here", 42, 1.5], reserved_usd=0.5)

@@ -12,9 +12,9 @@ from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
-from orchestrator.blocks import blocks
-from orchestrator.openings import closed
-from orchestrator.outline import anchors, contents, fitted, heading_line, headings, plain_title, shifted
+from orchestrator.texts.blocks import blocks
+from orchestrator.texts.openings import closed
+from orchestrator.texts.outline import anchors, contents, fitted, heading_line, headings, plain_title, shifted
 
 PARSER = MarkdownIt("commonmark")
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import Json
-from orchestrator.planfile import PlanFileError, plan_text, task_ids, with_ids, with_task_fields, with_tasks
-from orchestrator.spec import checked_plan
-from orchestrator.yamlfile import read_yaml
-from orchestrator.yamltext import inline_text, json_text
+from orchestrator.plans.planfile import PlanFileError, plan_text, task_ids, with_ids, with_task_fields, with_tasks
+from orchestrator.plans.spec import checked_plan
+from orchestrator.plans.yamlfile import read_yaml
+from orchestrator.plans.yamltext import inline_text, json_text
 
 NEW: dict[str, Json] = {"description": "Do it.\nThen stop.\n", "name": "New: one", "deps": ["a"]}
 NEW_LINES = ['- name: "New: one"', "  description: |", "    Do it.", "    Then stop.", "  deps: [a]"]

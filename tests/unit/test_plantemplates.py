@@ -16,13 +16,13 @@ from artefacts import TextFile
 from orchestrator import graph
 from orchestrator.errors import Severity, UsageError
 from orchestrator.model import DependencyType, Plan
-from orchestrator.planfile import plan_text
-from orchestrator.plantemplates import PLACEHOLDER, PlanTemplate
-from orchestrator.rules import LONGEST_ESTIMATE_S, MOST_TASKS, MOST_TOKENS
-from orchestrator.spec import checked_plan
-from orchestrator.templatechoice import LEAST_SCORE, MOST_GENERAL, choice, words_of
-from orchestrator.templateexpansion import Expansion, expanded
-from orchestrator.templaterules import TemplateReading, read_template
+from orchestrator.plans.planfile import plan_text
+from orchestrator.plans.plantemplates import PLACEHOLDER, PlanTemplate
+from orchestrator.plans.rules import LONGEST_ESTIMATE_S, MOST_TASKS, MOST_TOKENS
+from orchestrator.plans.spec import checked_plan
+from orchestrator.plans.templatechoice import LEAST_SCORE, MOST_GENERAL, choice, words_of
+from orchestrator.plans.templateexpansion import Expansion, expanded
+from orchestrator.plans.templaterules import TemplateReading, read_template
 
 FOLDER = Path(orchestrator.__file__).parent / "plan_templates"
 BUNDLED = {

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dags import Deps, dags, task
 from orchestrator.model import Dependency, DependencyType, Task
+from orchestrator.plans.simulation import schedule
 from orchestrator.render.graph import DRAWN_TASKS, dot, flowchart, gantt, levels, mermaid
 from orchestrator.render.markdown import one_line
-from orchestrator.simulation import schedule
 
 REVIEW = [
     task("T-01", s=300, name="Read the service"),

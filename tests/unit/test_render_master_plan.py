@@ -8,14 +8,14 @@ from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
 from dags import task
-from orchestrator import moves
-from orchestrator.change import Failure, Spent, Start
-from orchestrator.document import read_document
 from orchestrator.events import EVENT_FIELDS, EventType
 from orchestrator.model import Constraint, Fallback, Objectives, OnFailure, Priority
 from orchestrator.render.execution_log import log_entries
 from orchestrator.render.master_plan import new_document, progress_line, table_rows
-from orchestrator.statustable import split_cells
+from orchestrator.store import moves
+from orchestrator.store.change import Failure, Spent, Start
+from orchestrator.store.statustable import split_cells
+from orchestrator.texts.document import read_document
 from runs import MORNING, Run, run_of
 from specimens import HOSTILE_LINE, HOSTILE_PLAN, HOSTILE_TASK, PLAIN_PLAN
 

@@ -10,11 +10,11 @@ from syrupy.assertion import SnapshotAssertion
 
 from artefacts import TextFile
 from dags import task
-from orchestrator import moves
-from orchestrator.change import Failure, Spent, Start
 from orchestrator.events import EventType
 from orchestrator.model import OnFailure, Priority, Status
 from orchestrator.render.status import TEXT_LIMIT, list_lines, next_record, status_record, status_text
+from orchestrator.store import moves
+from orchestrator.store.change import Failure, Spent, Start
 from runs import MORNING, Run, run_of
 
 RUN_KEYS = [

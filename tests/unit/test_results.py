@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.disclosure import Secret, secrets
 from orchestrator.errors import Severity
-from orchestrator.results import Finding, Result, read_result
+from orchestrator.texts.disclosure import Secret, secrets
+from orchestrator.texts.results import Finding, Result, read_result
 
 REVIEW = b"""\
 ---

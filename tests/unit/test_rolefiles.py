@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import fieldtypes
-from orchestrator.errors import InvalidInputError, Severity
-from orchestrator.model import Task
-from orchestrator.rolefields import PERMISSION_MODES, Limits
-from orchestrator.rolefiles import (
+from orchestrator.desk.rolefields import PERMISSION_MODES, Limits
+from orchestrator.desk.rolefiles import (
     BUNDLED,
     READ_ONLY_TYPES,
     Origin,
@@ -30,8 +27,11 @@ from orchestrator.rolefiles import (
     role_tools,
     with_role,
 )
-from orchestrator.rolesource import LARGEST_BYTES
-from orchestrator.roletools import KNOWN, READING, granted, tool_names
+from orchestrator.desk.rolesource import LARGEST_BYTES
+from orchestrator.desk.roletools import KNOWN, READING, granted, tool_names
+from orchestrator.errors import InvalidInputError, Severity
+from orchestrator.model import Task
+from orchestrator.plans import fieldtypes
 
 NAMES = ["cicd", "development", "docs", "inventory", "research", "review", "security"]
 TYPES = ["planner", "implementation", "test", "audit", "documentation"]

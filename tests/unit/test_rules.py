@@ -19,9 +19,9 @@ from orchestrator.model import (
     RunSettings,
     Task,
 )
-from orchestrator.pathrules import is_path, outside
-from orchestrator.rules import plan_problems
-from orchestrator.schemarules import cli_fault, schema_fault
+from orchestrator.plans.pathrules import is_path, outside
+from orchestrator.plans.rules import plan_problems
+from orchestrator.plans.schemarules import cli_fault, schema_fault
 
 MANY = 10_000
 

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 import dags
 from dags import task
-from orchestrator import graph, moves
+from orchestrator import graph
 from orchestrator.events import EventType
 from orchestrator.model import OnFailure, Priority, Status
-from orchestrator.schedule import Choice, Holdings, Limits, Purse, candidates, choices, next_due, startable
+from orchestrator.store import moves
+from orchestrator.store.schedule import Choice, Holdings, Limits, Purse, candidates, choices, next_due, startable
 from runs import MORNING, Run, run_of
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dags import Deps, dags, task
 from orchestrator import graph
-from orchestrator.globs import overlap
 from orchestrator.model import Priority, Task
-from orchestrator.simulation import Claim, Schedule, claims, lower_bound, makespan, schedule, simulate
+from orchestrator.plans.globs import overlap
+from orchestrator.plans.simulation import Claim, Schedule, claims, lower_bound, makespan, schedule, simulate
 
 SLOTS = st.integers(1, 4)
 GLOBS = ["src/**", "src/a.py", "src/*.py", "docs", "docs/x.md", "**/*.md"]

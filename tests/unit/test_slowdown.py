@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dags import task
-from orchestrator import moves
 from orchestrator.model import Status
-from orchestrator.records import CLOCK_SLACK_S, SLOWDOWN_S, Slowdown, TaskRecord
 from orchestrator.render.status import run_reason
-from orchestrator.schedule import Limits, choices
+from orchestrator.store import moves
+from orchestrator.store.records import CLOCK_SLACK_S, SLOWDOWN_S, Slowdown, TaskRecord
+from orchestrator.store.schedule import Limits, choices
 from runs import MORNING, Run, replayed, reread, run_of
 
 

@@ -9,7 +9,6 @@ import time
 import jsonschema
 import pytest
 
-from orchestrator import planfile
 from orchestrator.errors import Problem, Severity, errors_of
 from orchestrator.model import (
     Constraint,
@@ -27,11 +26,19 @@ from orchestrator.model import (
     WritesPolicy,
 )
 from orchestrator.planrecords import task_record
-from orchestrator.planschema import DefaultsForm, HeadForm, PlanForm, TaskForm
-from orchestrator.schemarules import cli_fault, schema_fault
-from orchestrator.spec import LONGEST_DERIVED_NAME, PlanReading, checked_plan, derived_name, json_schema, read_plan
-from orchestrator.yamlfile import read_yaml
-from orchestrator.yamlsource import MOST_PROBLEMS
+from orchestrator.plans import planfile
+from orchestrator.plans.planschema import DefaultsForm, HeadForm, PlanForm, TaskForm
+from orchestrator.plans.schemarules import cli_fault, schema_fault
+from orchestrator.plans.spec import (
+    LONGEST_DERIVED_NAME,
+    PlanReading,
+    checked_plan,
+    derived_name,
+    json_schema,
+    read_plan,
+)
+from orchestrator.plans.yamlfile import read_yaml
+from orchestrator.plans.yamlsource import MOST_PROBLEMS
 
 REVIEW = """\
 version: 1

@@ -9,13 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import dags
 from dags import task
-from orchestrator import graph, moves
+from orchestrator import graph
 from orchestrator.errors import MoveRefusedError
 from orchestrator.events import EventType
 from orchestrator.model import DependencyType, Fallback, OnFailure, Priority, RunState, Status, Task
 from orchestrator.planrecords import with_fields
-from orchestrator.records import Pause
-from orchestrator.state import DONE, OBSTRUCTING, State
+from orchestrator.store import moves
+from orchestrator.store.records import Pause
+from orchestrator.store.state import DONE, OBSTRUCTING, State
 from runs import MORNING, Run, facts, replayed, reread, run_of
 
 LATER = MORNING + 3600

@@ -13,11 +13,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.desk.requesttext import LARGEST_BYTES, MOST_CHARACTERS, checked, path_of, request_text
+from orchestrator.desk.triage import Complexity, Decision, Triage, likely_role, triage
+from orchestrator.desk.triageopinion import differences, opinion, opinion_question, opinion_schema
+from orchestrator.desk.triagerules import FILE, Kind, Tag, bundled_rules, compiled, stem
 from orchestrator.errors import InvalidInputError
-from orchestrator.requesttext import LARGEST_BYTES, MOST_CHARACTERS, checked, path_of, request_text
-from orchestrator.triage import Complexity, Decision, Triage, likely_role, triage
-from orchestrator.triageopinion import differences, opinion, opinion_question, opinion_schema
-from orchestrator.triagerules import FILE, Kind, Tag, bundled_rules, compiled, stem
 
 REQUESTS = yaml.safe_load((Path(__file__).parents[1] / "data" / "requests.yaml").read_text(encoding="utf-8"))
 RECORD = yaml.safe_load(FILE.read_text(encoding="utf-8"))

@@ -10,10 +10,10 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator import yamlsource
 from orchestrator.errors import Problem
 from orchestrator.model import Json
-from orchestrator.yamlfile import DEEPEST, MOST_VALUES, Document, read_yaml
+from orchestrator.plans import yamlsource
+from orchestrator.plans.yamlfile import DEEPEST, MOST_VALUES, Document, read_yaml
 
 TEXTS = st.text(max_size=12)  # without halves of characters
 JSON_VALUES: st.SearchStrategy[Json] = st.recursive(

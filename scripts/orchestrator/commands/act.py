@@ -10,8 +10,7 @@ import os
 import random
 from collections.abc import Sequence
 
-from orchestrator import clock, files, moves
-from orchestrator.change import Failure, spent_until_now
+from orchestrator import clock
 from orchestrator.commands.answers import answer_moved, answer_tasks, started_text
 from orchestrator.commands.given_result import given_result
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session
@@ -21,7 +20,10 @@ from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.executors.limits import backoff_s
 from orchestrator.model import DEFAULT_SCALE, Executor, Json, Status
 from orchestrator.render.form import AgentForm, agent_box
-from orchestrator.trust import require_trust, verifies
+from orchestrator.store import moves
+from orchestrator.store.change import Failure, spent_until_now
+from orchestrator.store.trust import require_trust, verifies
+from orchestrator.system import files
 from orchestrator.workers import checks, hand_over
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.recovery import end_attempt

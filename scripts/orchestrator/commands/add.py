@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from orchestrator import files
 from orchestrator.commands.plan import accepted
 from orchestrator.commands.session import Place, Session, answer, open_session
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json
-from orchestrator.spec import checked_plan
-from orchestrator.store import StoreChange
-from orchestrator.takeover import apply_version
+from orchestrator.plans.spec import checked_plan
+from orchestrator.store.store import StoreChange
+from orchestrator.store.takeover import apply_version
+from orchestrator.system import files
 from orchestrator.workers.assignments import refresh_assignments
 
 
@@ -28,7 +28,7 @@ def tasks_from(given: Mapping[str, str | None], deps: Sequence[str], file: str |
         return [single]
     if single:
         raise UsageError("--file and a task on the command line were both given", "give one of them")
-    from orchestrator.yamlfile import read_yaml
+    from orchestrator.plans.yamlfile import read_yaml
 
     data = sys.stdin.buffer.read() if file == "-" else files.read_bytes_or_none(file)
     if data is None:
@@ -47,7 +47,7 @@ def tasks_from(given: Mapping[str, str | None], deps: Sequence[str], file: str |
 
 def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
     """Put tasks into the plan of a run, with the checks of ``validate``; all or none."""
-    from orchestrator.planfile import with_tasks
+    from orchestrator.plans.planfile import with_tasks
 
     session = open_session(place)
     store = session.store

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator import clock, files
+from orchestrator import clock
 from orchestrator.errors import CannotGoOnError
-from orchestrator.locks import is_held
 from orchestrator.model import Status
 from orchestrator.paths import RunPaths
-from orchestrator.store import Store
+from orchestrator.store.store import Store
+from orchestrator.system import files
+from orchestrator.system.locks import is_held
 from orchestrator.workers.recovery import recover
 
 STAYING = ("templates", "roles", "desk.yaml", "queue", "runs")

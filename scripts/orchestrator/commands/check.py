@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from orchestrator import files, moves
-from orchestrator.change import NOTHING_SPENT
 from orchestrator.commands.session import Place, Session, answer, open_session, problem_lines, tell
 from orchestrator.errors import ExitCode, MoveRefusedError, UsageError
 from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.model import Json, Status
-from orchestrator.trust import require_trust
+from orchestrator.store import moves
+from orchestrator.store.change import NOTHING_SPENT
+from orchestrator.store.trust import require_trust
+from orchestrator.system import files
 from orchestrator.workers import checks, hand_over
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.integrity import outdated, result_fault

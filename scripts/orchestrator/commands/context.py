@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from orchestrator import files
 from orchestrator.commands.session import Place, answer, known_tasks, open_session, read_session, tell
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError
 from orchestrator.model import Json, Status
 from orchestrator.render.prompt import Audience
+from orchestrator.system import files
 from orchestrator.workers import hand_over
 from orchestrator.workers.gathering import LARGEST_BYTES, gathered_file, keep_gathered
 

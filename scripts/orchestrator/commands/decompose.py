@@ -7,11 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator import files, moves
 from orchestrator.commands.add import take_new_plan
 from orchestrator.commands.plan_sources import Wish, drafted, expansion
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session
-from orchestrator.decomposition import Decomposition, decomposition
 from orchestrator.errors import (
     CannotGoOnError,
     ExitCode,
@@ -22,16 +20,19 @@ from orchestrator.errors import (
     errors_of,
 )
 from orchestrator.model import Json, Status
-from orchestrator.planfile import with_task_fields, with_tasks
-from orchestrator.spec import checked_plan
-from orchestrator.state import State
-from orchestrator.store import Store, StoreChange
-from orchestrator.subtasks import subtasks
-from orchestrator.templatechoice import Choice
+from orchestrator.plans.decomposition import Decomposition, decomposition
+from orchestrator.plans.planfile import with_task_fields, with_tasks
+from orchestrator.plans.spec import checked_plan
+from orchestrator.plans.subtasks import subtasks
+from orchestrator.plans.templatechoice import Choice
+from orchestrator.plans.yamlfile import Document, read_yaml
+from orchestrator.store import moves
+from orchestrator.store.state import State
+from orchestrator.store.store import Store, StoreChange
+from orchestrator.system import files
 from orchestrator.wording import listed
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.gathering import gathered, keep_gathered
-from orchestrator.yamlfile import Document, read_yaml
 
 OPENED_AGAIN = (Status.FAILED, Status.SKIPPED)
 """A task that was given up is open again once it is split."""

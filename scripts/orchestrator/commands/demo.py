@@ -6,12 +6,12 @@ import os
 import tempfile
 from importlib.resources import files as package_files
 
-from orchestrator import files
 from orchestrator.commands import check, init, merge, plan, run
 from orchestrator.commands.session import Place, tell
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.model import Executor, Plan
 from orchestrator.paths import RunPaths
+from orchestrator.system import files
 from orchestrator.workers.options import Wishes
 
 SOURCES = {

@@ -7,15 +7,16 @@ import re
 import sys
 from collections.abc import Sequence
 
-from orchestrator import files, graph
+from orchestrator import graph
 from orchestrator.commands.plan_sources import Wish, drafted, expansion, shelf
 from orchestrator.commands.session import Place, answer, tell
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json, Plan
-from orchestrator.plantemplates import PlanTemplate
+from orchestrator.plans.plantemplates import PlanTemplate
+from orchestrator.plans.spec import PlanReading, checked_plan
+from orchestrator.plans.templatechoice import Choice
 from orchestrator.render.graph import levels
-from orchestrator.spec import PlanReading, checked_plan
-from orchestrator.templatechoice import Choice
+from orchestrator.system import files
 
 LIST = "templates"
 """The one word in place of a request that asks for the list of templates."""
@@ -35,14 +36,14 @@ def plan(place: Place, request: str | None, wish: Wish, output: str | None) -> E
     if wish.is_ai:
         made = _drafted(place, wish, text, target)
     elif wish.template or wish.is_auto:
-        from orchestrator.planfile import plan_text
+        from orchestrator.plans.planfile import plan_text
 
         found, picked = expansion(place.paths, wish, text)
         template = picked.template if picked else wish.template
         _accept(found.reading(), f"the plan of the template {template}")
         made = plan_text(found.plan)
     else:
-        from orchestrator.planskeleton import skeleton
+        from orchestrator.plans.planskeleton import skeleton
 
         made = skeleton(text)
     reading = checked_plan(made.encode())
@@ -172,14 +173,14 @@ def _answer(
 
 def _example(template: PlanTemplate) -> Sequence[Json]:
     """The tasks of ``template`` with its defaults, as plan.yaml has them."""
-    from orchestrator.templateexpansion import expanded
+    from orchestrator.plans.templateexpansion import expanded
 
     given = {each.name: [f"<{each.name}>"] for each in template.parameters if each.default is None}
     return list(expanded(template, "…", given).tasks)
 
 
 def _graph(tasks: Sequence[Json], is_ascii: bool = False) -> str:
-    from orchestrator.planfile import plan_text
+    from orchestrator.plans.planfile import plan_text
 
     draft = checked_plan(plan_text({"tasks": list(tasks)}).encode()).draft
     return levels(list(draft.tasks) if draft else [], ascii=is_ascii)

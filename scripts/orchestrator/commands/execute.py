@@ -11,12 +11,12 @@ from orchestrator.commands.place import Place, answer, tell
 from orchestrator.commands.run_trust import require_run_trust
 from orchestrator.errors import ExitCode, MoveRefusedError, StoppedError
 from orchestrator.executors.execution import Cause, Execution
-from orchestrator.locks import is_held
 from orchestrator.model import Status
-from orchestrator.moves import known
-from orchestrator.schedule import Holdings, Purse
-from orchestrator.state import DONE
-from orchestrator.store import Store, StoreChange
+from orchestrator.store.moves import known
+from orchestrator.store.schedule import Holdings, Purse
+from orchestrator.store.state import DONE
+from orchestrator.store.store import Store, StoreChange
+from orchestrator.system.locks import is_held
 from orchestrator.workers.attempt import Attempt, open_attempt
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.options import RunOptions, Wishes

@@ -16,7 +16,7 @@ from orchestrator.commands.view import SessionView
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.launchers.course import Reporter, hold_run_lock
 from orchestrator.launchers.feed import Feeder
-from orchestrator.locks import FileLock
+from orchestrator.system.locks import FileLock
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.options import RunOptions, Wishes
 

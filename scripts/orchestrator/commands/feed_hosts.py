@@ -6,20 +6,20 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from orchestrator import files
 from orchestrator.commands.feed import StandardOutput, conduct, open_feed
 from orchestrator.commands.place import Place, tell
 from orchestrator.commands.view import SessionView
 from orchestrator.errors import CannotGoOnError, ExitCode, UsageError
-from orchestrator.hosts import Host, read_hosts
 from orchestrator.launchers import ssh
 from orchestrator.launchers.builtin import Runner
 from orchestrator.launchers.course import Reporter, hold_run_lock
 from orchestrator.launchers.feed import FED
+from orchestrator.launchers.hosts import Host, read_hosts
 from orchestrator.launchers.remote import Machines, RemoteExecution
 from orchestrator.launchers.staging import Staging
-from orchestrator.locks import FileLock
 from orchestrator.model import Executor
+from orchestrator.system import files
+from orchestrator.system.locks import FileLock
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.options import RunOptions, Wishes
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from orchestrator import files
 from orchestrator.commands.session import tell
 from orchestrator.errors import CannotGoOnError, UsageError
 from orchestrator.paths import RunPaths
+from orchestrator.system import files
 from orchestrator.workers.hand_over import shown_path
 
 RESULT_LIMIT = 64 * 1024 * 1024

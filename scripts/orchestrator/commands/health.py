@@ -9,7 +9,7 @@ from orchestrator.commands.place import Place, answer
 from orchestrator.commands.session import open_session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Json
-from orchestrator.store import Store
+from orchestrator.store.store import Store
 from orchestrator.workers.health import ALARMING, Health, Vitals, all_vitals, run_health
 
 

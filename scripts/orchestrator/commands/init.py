@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import secrets
 
-from orchestrator import clock, files, ids
+from orchestrator import clock, ids
 from orchestrator.commands.aside import put_aside, undoing
 from orchestrator.commands.plan import accepted, plan_file, read_plan_file
 from orchestrator.commands.session import Place, Session, answer, open_session, tell
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.events import EventType
-from orchestrator.locks import FileLock, remove_free_lock
 from orchestrator.model import Json, Plan
 from orchestrator.paths import RunPaths
-from orchestrator.spec import PlanReading, checked_plan
-from orchestrator.store import FOLDERS, Store, refuse_links
-from orchestrator.table import Table
-from orchestrator.takeover import PlanFile, apply_version
-from orchestrator.trust import trust_digest, trusted_parts, untrusted_parts
+from orchestrator.plans.spec import PlanReading, checked_plan
+from orchestrator.store.store import FOLDERS, Store, refuse_links
+from orchestrator.store.table import Table
+from orchestrator.store.takeover import PlanFile, apply_version
+from orchestrator.store.trust import trust_digest, trusted_parts, untrusted_parts
+from orchestrator.system import files
+from orchestrator.system.locks import FileLock, remove_free_lock
 from orchestrator.workers.hand_over import write_agent_file
 from orchestrator.workers.hands import WorkerHands
 

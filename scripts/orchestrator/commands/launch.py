@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from orchestrator import files
 from orchestrator.commands.session import Place, answer, read_session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Json
 from orchestrator.render.launch import run_ps1, run_sh
+from orchestrator.system import files
 from orchestrator.workers.options import Wishes
 
 

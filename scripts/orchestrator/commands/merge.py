@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 
-from orchestrator import files, graph
+from orchestrator import graph
 from orchestrator.commands.session import Place, Session, answer, open_session, tell
-from orchestrator.disclosure import secrets as secret_values
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError
 from orchestrator.events import EventType
 from orchestrator.merge import Gap, Strategy
 from orchestrator.model import Json, Status
-from orchestrator.results import Result, read_result
+from orchestrator.system import files
+from orchestrator.texts.disclosure import secrets as secret_values
+from orchestrator.texts.results import Result, read_result
 from orchestrator.workers.hand_over import exists_in, shown_path
 from orchestrator.workers.integrity import result_fault
 

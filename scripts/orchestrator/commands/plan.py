@@ -6,11 +6,11 @@ import json
 import os
 from collections.abc import Sequence
 
-from orchestrator import files
 from orchestrator.commands.session import Place, answer, read_session
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, Problem, UsageError, errors_of
 from orchestrator.model import Json, Plan
-from orchestrator.spec import checked_plan
+from orchestrator.plans.spec import checked_plan
+from orchestrator.system import files
 
 
 def plan_file(place: Place, named: str | None) -> str:
@@ -50,7 +50,7 @@ def validate(place: Place, named: str | None) -> ExitCode:
 
 def schema() -> ExitCode:
     """The JSON Schema of plan.yaml."""
-    from orchestrator.planschema import json_schema
+    from orchestrator.plans.planschema import json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     return ExitCode.DONE
@@ -82,9 +82,9 @@ def accepted(plan: Plan | None, problems: Sequence[Problem], path: str) -> Plan:
 
 def estimate(place: Place, named: str | None, *, jobs: int | None = None, with_slack: bool = False) -> ExitCode:
     """Critical path, work, parallelism, stages, duration, tokens, cost and bottlenecks."""
-    from orchestrator.estimate import estimate as estimated
-    from orchestrator.estimate import estimate_text
     from orchestrator.model import DEFAULT_JOBS
+    from orchestrator.plans.estimate import estimate as estimated
+    from orchestrator.plans.estimate import estimate_text
 
     plan = meant_plan(place, named)
     report = estimated(plan, jobs or plan.run.jobs or DEFAULT_JOBS)

@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator import files
 from orchestrator.commands.session import tell
 from orchestrator.errors import InvalidInputError, Problem, UsageError
 from orchestrator.model import Json
 from orchestrator.paths import RunPaths
-from orchestrator.plantemplates import PlanTemplate
-from orchestrator.templatechoice import Choice, choice
-from orchestrator.templateexpansion import Expansion, expanded
-from orchestrator.templaterules import read_template
+from orchestrator.plans.plantemplates import PlanTemplate
+from orchestrator.plans.templatechoice import Choice, choice
+from orchestrator.plans.templateexpansion import Expansion, expanded
+from orchestrator.plans.templaterules import read_template
+from orchestrator.system import files
 from orchestrator.wording import listed, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orchestrator.drafting import Check, Draft
+    from orchestrator.plans.drafting import Check, Draft
     from orchestrator.render.plan_prompt import Assignment
 
 BUNDLED = Path(__file__).resolve().parent.parent / "plan_templates"
@@ -144,7 +144,7 @@ def drafted(
     paths: RunPaths, wish: Wish, assignment: Assignment, head: Mapping[str, Json], kept: str, check: Check | None = None
 ) -> Draft:
     """The plan that the model made, found right; raises with what was wrong each time, the last answer in ``kept``."""
-    from orchestrator.drafting import Answer, drafting, no_more, plan_schema, refused
+    from orchestrator.plans.drafting import Answer, drafting, no_more, plan_schema, refused
     from orchestrator.workers.ask import NoAnswerError, Question, ask
 
     program = wish.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"

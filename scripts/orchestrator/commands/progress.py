@@ -14,8 +14,8 @@ from orchestrator.render.markdown import one_line
 from orchestrator.render.master_plan import pause_text
 from orchestrator.render.status import run_reason, task_reason
 from orchestrator.render.summary import agent_line, money_text
-from orchestrator.state import State
-from orchestrator.store import Store
+from orchestrator.store.state import State
+from orchestrator.store.store import Store
 
 if TYPE_CHECKING:
     from rich.live import Live

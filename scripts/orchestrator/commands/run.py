@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from orchestrator import clock, files
+from orchestrator import clock
 from orchestrator.commands.interrupts import interrupts
 from orchestrator.commands.progress import agent_lines, closing_line, progress
 from orchestrator.commands.run_trust import require_run_trust
@@ -19,6 +19,7 @@ from orchestrator.launchers.course import hold_run_lock
 from orchestrator.model import Json, Status
 from orchestrator.render.prompt import Audience
 from orchestrator.render.status import run_record
+from orchestrator.system import files
 from orchestrator.workers import hand_over
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.options import Wishes

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from orchestrator.model import Executor
-from orchestrator.store import Store
+from orchestrator.store.store import Store
 from orchestrator.workers.options import RunOptions
 
 
 def require_run_trust(store: Store, options: RunOptions) -> None:
     """Refuse what a run would start without trust; a command from the command line needs none."""
-    from orchestrator.trust import require_trust
+    from orchestrator.store.trust import require_trust
 
     uses_plan_command = options.executor is Executor.COMMAND and not options.is_command_given
     require_trust(store.paths, store.state, lambda part: uses_plan_command or not part.startswith("run.command: "))

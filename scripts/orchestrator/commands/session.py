@@ -13,9 +13,9 @@ from orchestrator.commands.place import Place as Place
 from orchestrator.commands.place import answer as answer
 from orchestrator.commands.place import tell as tell
 from orchestrator.errors import CannotGoOnError, OrchestrateError
-from orchestrator.store import Store
-from orchestrator.table import Table
-from orchestrator.takeover import PlanFile
+from orchestrator.store.store import Store
+from orchestrator.store.table import Table
+from orchestrator.store.takeover import PlanFile
 
 
 @dataclass
@@ -152,6 +152,6 @@ def own_command() -> str:
 
 def known_tasks(session: Session, tasks: Sequence[str]) -> list[str]:
     """The ids as the plan writes them; raises for one that is not there."""
-    from orchestrator.moves import known
+    from orchestrator.store.moves import known
 
     return [known(session.store.state, task).id for task in dict.fromkeys(tasks)]

@@ -8,12 +8,12 @@ import time
 from orchestrator import clock
 from orchestrator.commands.session import Place, Session, answer, problem_lines, read_session, tell
 from orchestrator.errors import ExitCode, UsageError
-from orchestrator.journal import Journal
 from orchestrator.model import Json, Status
 from orchestrator.render.form import AgentForm, agent_box, batch_banner
 from orchestrator.render.master_plan import log_entries
 from orchestrator.render.status import list_lines, next_record, run_reason, status_record, status_text, task_record
-from orchestrator.schedule import startable
+from orchestrator.store.journal import Journal
+from orchestrator.store.schedule import startable
 from orchestrator.workers.recovery import lost_tasks
 
 FOLLOW_S = 0.5

@@ -6,13 +6,14 @@ import os
 import uuid
 from datetime import UTC, datetime
 
-from orchestrator import files
 from orchestrator.executors.claude_argv import claude_arguments, worker_environment
 from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program
-from orchestrator.executors.outcome import Outcome, judge_claude
+from orchestrator.executors.judging import judge_claude
+from orchestrator.executors.outcome import Outcome
 from orchestrator.executors.stream import read_stream
 from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, Task
-from orchestrator.processes import start_worker
+from orchestrator.system import files
+from orchestrator.system.processes import start_worker
 
 
 class ClaudeExecution:

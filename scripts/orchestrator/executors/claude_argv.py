@@ -18,7 +18,7 @@ import re
 
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import Json, Task
-from orchestrator.process_table import MARK_VARIABLE
+from orchestrator.system.process_table import MARK_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

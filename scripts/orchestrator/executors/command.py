@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from orchestrator import files
 from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program
-from orchestrator.executors.outcome import Outcome, judge_command
+from orchestrator.executors.judging import judge_command
+from orchestrator.executors.outcome import Outcome
 from orchestrator.model import Task
-from orchestrator.processes import start_worker
+from orchestrator.system import files
+from orchestrator.system.processes import start_worker
 
 
 class CommandExecution:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from orchestrator.errors import CannotGoOnError
 from orchestrator.executors.outcome import Outcome
-from orchestrator.locks import FileLock
 from orchestrator.model import Task
-from orchestrator.processes import Worker
+from orchestrator.system.locks import FileLock
+from orchestrator.system.processes import Worker
 
 LEFT_BEHIND_GRACE_S = 1.0
 """How long what a worker left running may take to end when it is asked to."""
@@ -147,13 +147,13 @@ class ProcessHandle:
 
     def end(self, grace_s: float) -> None:
         """End the process, its group and whatever carries its mark."""
-        from orchestrator.processes import end_worker
+        from orchestrator.system.processes import end_worker
 
         end_worker(self._worker.pid, self._worker.group, self._worker.mark, grace_s, started=self._worker.started)
 
     def clear(self) -> None:
         """End what it left running: nothing of an attempt may go on writing beside the next one."""
-        from orchestrator.processes import end_worker, has_marked_after
+        from orchestrator.system.processes import end_worker, has_marked_after
 
         worker = self._worker
         if has_marked_after(worker.mark, worker.pid):

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from orchestrator import files
 from orchestrator.executors.execution import Cause, Job
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.model import Task
+from orchestrator.system import files
 
 UNIT_S = 60.0
 """What a task without an estimate takes, before scaling."""

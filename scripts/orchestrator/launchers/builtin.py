@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from orchestrator.errors import CannotGoOnError, ExitCode, OrchestrateError
 from orchestrator.executors.execution import Cause, Execution
 from orchestrator.launchers.course import LOOK_S, Course, Reporter, View
-from orchestrator.schedule import Choice
-from orchestrator.state import DONE
-from orchestrator.store import Store
+from orchestrator.store.schedule import Choice
+from orchestrator.store.state import DONE
+from orchestrator.store.store import Store
 from orchestrator.workers import attempt as attempts
 from orchestrator.workers.attempt import Attempt, Verdict, open_attempt
 from orchestrator.workers.hand_over import refresh_dependants

@@ -9,11 +9,11 @@ from typing import Protocol
 from orchestrator import clock
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.events import EventType
-from orchestrator.locks import FileLock, holder
 from orchestrator.model import RunState, Status
-from orchestrator.schedule import Choice, Limits, choices, next_due
-from orchestrator.state import DONE, State
-from orchestrator.store import Store
+from orchestrator.store.schedule import Choice, Limits, choices, next_due
+from orchestrator.store.state import DONE, State
+from orchestrator.store.store import Store
+from orchestrator.system.locks import FileLock, holder
 
 LOOK_S = 0.5
 """How often a launcher looks at what people changed."""
@@ -166,7 +166,7 @@ def _budget_words(spent: float, budget: float) -> str:
 
 def expected_order(state: State, slots: int) -> list[str]:
     """The tasks that are left, as they would be started on ``slots`` slots if each took as long as it is estimated."""
-    from orchestrator.simulation import schedule
+    from orchestrator.plans.simulation import schedule
 
     left = {name: task for name, task in state.tasks.items() if state.status(name) not in DONE}
     tasks = [replace(task, deps=tuple(dep for dep in task.deps if dep.task in left)) for task in left.values()]

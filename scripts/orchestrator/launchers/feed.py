@@ -16,12 +16,12 @@ from typing import Protocol
 
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.launchers.course import LOOK_S, Course, Reporter, View
-from orchestrator.locks import FileLock
 from orchestrator.model import Status
-from orchestrator.process_table import is_same_process
-from orchestrator.schedule import Holdings
-from orchestrator.state import DONE
-from orchestrator.store import Store
+from orchestrator.store.schedule import Holdings
+from orchestrator.store.state import DONE
+from orchestrator.store.store import Store
+from orchestrator.system.locks import FileLock
+from orchestrator.system.process_table import is_same_process
 from orchestrator.workers.hand_over import refresh_dependants
 from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.live import host

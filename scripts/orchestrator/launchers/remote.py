@@ -17,12 +17,12 @@ from dataclasses import replace
 from orchestrator.errors import CannotGoOnError
 from orchestrator.executors.execution import Cause, Execution, Job
 from orchestrator.executors.outcome import Outcome, OutcomeKind
-from orchestrator.hosts import Host
 from orchestrator.launchers import ssh
 from orchestrator.launchers.feed import GIVE_AGAIN_S, Outlet
+from orchestrator.launchers.hosts import Host
 from orchestrator.launchers.staging import Staging
 from orchestrator.model import Task
-from orchestrator.process_table import living_values
+from orchestrator.system.process_table import living_values
 
 LOOK_S = 0.2
 """How often results are looked for."""
@@ -106,7 +106,7 @@ class RemoteHandle:
         label = staging.host_of(self.line)
         is_ended = label is not None and ssh.end_marked(self._execution.machines.named(label), self.job.mark, grace_s)
         if not (is_ended and self.has_ended.wait(RETURN_S)):
-            from orchestrator.processes import end_marked
+            from orchestrator.system.processes import end_marked
 
             end_marked(self.job.mark, grace_s)
 

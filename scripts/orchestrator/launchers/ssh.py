@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from orchestrator.hosts import Host
+from orchestrator.launchers.hosts import Host
 
 OPTIONS = (
     "-o",

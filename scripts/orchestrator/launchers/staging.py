@@ -15,12 +15,12 @@ import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from orchestrator import files
 from orchestrator.errors import CannotGoOnError
-from orchestrator.hosts import Host
 from orchestrator.launchers import ssh
+from orchestrator.launchers.hosts import Host
 from orchestrator.paths import RunPaths
 from orchestrator.render.templates import rendered
+from orchestrator.system import files
 
 SSH_PROGRAM = "orchestrate-ssh"
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.outline import heading_line
 from orchestrator.render.markdown import inline
-from orchestrator.results import source_name
+from orchestrator.texts.outline import heading_line
+from orchestrator.texts.results import source_name
 
 
 class Strategy(StrEnum):

@@ -11,14 +11,14 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from orchestrator.attachments import NOTE, as_prompt, without_attachments
 from orchestrator.merge import Gap, document, gap_sections
 from orchestrator.merge.parts import closed_note, whole_text
-from orchestrator.openings import closed
-from orchestrator.outline import fitted, heading_line
 from orchestrator.render.markdown import inline, one_line
 from orchestrator.render.templates import rendered
-from orchestrator.results import Result
+from orchestrator.texts.attachments import NOTE, as_prompt, without_attachments
+from orchestrator.texts.openings import closed
+from orchestrator.texts.outline import fitted, heading_line
+from orchestrator.texts.results import Result
 
 DEFAULT_LIMIT_CHARS: Final = 200_000
 """Characters in one prompt: about 50,000 tokens of English, a quarter of a usual context window."""

@@ -8,9 +8,9 @@ from typing import Final
 from orchestrator.merge import Gap, document, gap_sections, gap_titles
 from orchestrator.merge.labels import with_own_labels
 from orchestrator.merge.parts import blank_note, closed_note, problem_notes, said
-from orchestrator.outline import contents, fitted, heading_line, plain_title
 from orchestrator.render.markdown import inline
-from orchestrator.results import Result
+from orchestrator.texts.outline import contents, fitted, heading_line, plain_title
+from orchestrator.texts.results import Result
 
 _LEVEL: Final = 2
 # Headings of results without any of these can have no anchor of the document's own headings, and are not looked at.

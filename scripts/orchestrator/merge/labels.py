@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.results import Result
+from orchestrator.texts.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from orchestrator.outline import DEEPEST, fitted
 from orchestrator.render.markdown import inline, inline_code
-from orchestrator.results import Finding, Result
+from orchestrator.texts.outline import DEEPEST, fitted
+from orchestrator.texts.results import Finding, Result
 
 _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 _LONGEST_TITLE: Final = 1_000

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.outline import Heading, closed_outline, plain_title
-from orchestrator.results import UNCATEGORIZED
+from orchestrator.texts.outline import Heading, closed_outline, plain_title
+from orchestrator.texts.results import UNCATEGORIZED
 
 _NUMBERING: Final = re.compile(r"(?:[0-9]{1,3}[.)])+[0-9]{0,3}\s+")
 _TRAILING: Final = " \t.:;,!?"

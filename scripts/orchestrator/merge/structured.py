@@ -22,10 +22,10 @@ from orchestrator.merge.parts import (
     title_text,
 )
 from orchestrator.merge.sections import Section, Sections, matching_key, sections
-from orchestrator.outline import heading_line
 from orchestrator.render.markdown import inline, inline_code
 from orchestrator.render.summary import counted
-from orchestrator.results import Finding, Result
+from orchestrator.texts.outline import heading_line
+from orchestrator.texts.results import Finding, Result
 
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 # Worst first; each line is one rank. Words that are not here come after these, in the order they are met.

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from orchestrator import clock
 from orchestrator.durations import duration_text
-from orchestrator.edits import COLUMN_OF
 from orchestrator.events import Event, EventType
-from orchestrator.records import Pause
 from orchestrator.render.markdown import inline, one_line
 from orchestrator.render.summary import counted, money_text, tokens_text
+from orchestrator.store.edits import COLUMN_OF
+from orchestrator.store.records import Pause
 
 REASON_LIMIT = 300
 

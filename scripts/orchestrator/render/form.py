@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.document import STATUS_CELLS
 from orchestrator.durations import duration_text
 from orchestrator.model import Status
 from orchestrator.render.markdown import one_line
 from orchestrator.render.wrapping import columns, wrapped
+from orchestrator.texts.document import STATUS_CELLS
 
 WIDTH = 78
 NAME_LIMIT = 60

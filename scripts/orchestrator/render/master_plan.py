@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator import clock
-from orchestrator.document import Parts
 from orchestrator.model import Status
 from orchestrator.render.execution_log import log_entries, pause_text
 from orchestrator.render.markdown import cell
 from orchestrator.render.summary import money_text, spent_text, tokens_text
-from orchestrator.state import State
-from orchestrator.statustable import STATUS_CELLS, table_head
+from orchestrator.store.state import State
+from orchestrator.store.statustable import STATUS_CELLS, table_head
+from orchestrator.texts.document import Parts
 
 __all__ = ["graph_lines", "log_entries", "new_document", "parts", "pause_text", "progress_line", "table_rows"]
 

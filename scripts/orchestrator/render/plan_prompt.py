@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.attachments import NOTE, as_prompt, without_attachments
 from orchestrator.errors import Problem
 from orchestrator.model import Task
 from orchestrator.render.inputs import Listing
 from orchestrator.render.prompt import unused_nonce
 from orchestrator.render.templates import rendered
+from orchestrator.texts.attachments import NOTE, as_prompt, without_attachments
 
 MOST_PROBLEMS_SHOWN = 40
 LONGEST_DRAFT = 60_000

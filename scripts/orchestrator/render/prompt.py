@@ -15,7 +15,6 @@ from hashlib import sha256
 from secrets import token_hex
 from types import MappingProxyType
 
-from orchestrator.attachments import NOTE, without_attachments
 from orchestrator.durations import duration_text
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import DEFAULT_LEASE_S, DEFAULT_TIMEOUT_S, Plan, Task
@@ -24,6 +23,7 @@ from orchestrator.render.inputs import InputFiles, shown_inputs
 from orchestrator.render.markdown import inline_code, one_line
 from orchestrator.render.summary import counted
 from orchestrator.render.templates import rendered
+from orchestrator.texts.attachments import NOTE, without_attachments
 
 # What the CLI takes on stdin; one byte more and it ends with "piped stdin input exceeds 10MB".
 MAX_BYTES = 10 * 1024 * 1024

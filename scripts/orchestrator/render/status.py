@@ -11,8 +11,8 @@ from orchestrator.model import Json, RunState, Status
 from orchestrator.render.markdown import one_line
 from orchestrator.render.master_plan import pause_text
 from orchestrator.render.summary import spent_text, tokens_text
-from orchestrator.state import State
-from orchestrator.statustable import STATUS_CELLS
+from orchestrator.store.state import State
+from orchestrator.store.statustable import STATUS_CELLS
 
 WORKER_LOST = "worker lost"
 TEXT_LIMIT = 4000

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestrator import clock, files
+from orchestrator import clock
 from orchestrator.errors import CannotGoOnError, ExitCode, OrchestrateError, StoppedError
 from orchestrator.executors.claude_argv import claude_arguments, worker_environment
 from orchestrator.executors.execution import require_program
-from orchestrator.executors.outcome import Outcome, OutcomeKind, judge_claude
+from orchestrator.executors.judging import judge_claude
+from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.executors.stream import read_stream
 from orchestrator.model import Json, Task
-from orchestrator.processes import start_worker
+from orchestrator.system import files
+from orchestrator.system.processes import start_worker
 
 ASK_TIMEOUT_S = 20 * 60.0
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 
 from orchestrator.paths import RunPaths
-from orchestrator.state import State
-from orchestrator.subtasks import with_parents
+from orchestrator.plans.subtasks import with_parents
+from orchestrator.store.state import State
 from orchestrator.workers.hand_over import write_agent_file
 
 

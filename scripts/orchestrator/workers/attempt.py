@@ -13,16 +13,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator import clock, files, moves
+from orchestrator import clock
 from orchestrator.errors import OrchestrateError
 from orchestrator.executors.execution import Cause, Execution, Handle, Job
 from orchestrator.executors.limits import backoff_s
 from orchestrator.executors.outcome import Outcome, OutcomeKind
-from orchestrator.locks import FileLock
 from orchestrator.model import Status, WritesPolicy
-from orchestrator.moves import Failure, Spent, Start
 from orchestrator.render.prompt import Audience
-from orchestrator.store import Store, StoreChange
+from orchestrator.store import moves
+from orchestrator.store.moves import Failure, Spent, Start
+from orchestrator.store.store import Store, StoreChange
+from orchestrator.system import files
+from orchestrator.system.locks import FileLock
 from orchestrator.workers import changes, checks, hand_over, pauses
 from orchestrator.workers.live import Live, host, mark_of, remove_live, supervisor_record
 from orchestrator.workers.options import RunOptions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from orchestrator.globs import covers
 from orchestrator.model import Status, Task
-from orchestrator.store import Store
+from orchestrator.plans.globs import covers
+from orchestrator.store.store import Store
 from orchestrator.workers.git import git_entries
 
 SHOWN = 10

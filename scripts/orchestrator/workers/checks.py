@@ -10,8 +10,8 @@ import shlex
 import subprocess
 from collections.abc import Mapping
 
-from orchestrator import files
 from orchestrator.model import DEFAULT_TIMEOUT_S, Task
+from orchestrator.system import files
 
 OUTPUT_SHOWN = 400
 """Characters of a failed command's output that the reason quotes."""
@@ -23,7 +23,7 @@ def result_problems(task: Task, text: str) -> list[str]:
         return ["the result is blank"]
     if task.result_schema is None:
         return []
-    from orchestrator.conformity import answer_problems
+    from orchestrator.texts.conformity import answer_problems
 
     return [f"the result does not fit its schema: {problem}" for problem in answer_problems(text, task.result_schema)]
 

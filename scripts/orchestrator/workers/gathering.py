@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from orchestrator import files
 from orchestrator.errors import InvalidInputError
 from orchestrator.events import EventType
 from orchestrator.paths import RunPaths
-from orchestrator.store import Store
+from orchestrator.store.store import Store
+from orchestrator.system import files
 from orchestrator.workers.hand_over import shown_path
 
 LARGEST_BYTES = 8 * 1024 * 1024

@@ -6,16 +6,16 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from orchestrator import files
 from orchestrator.errors import UsageError
 from orchestrator.model import Status, Task
 from orchestrator.paths import RunPaths
+from orchestrator.plans.subtasks import with_parents
 from orchestrator.render.agent_file import agent_file
 from orchestrator.render.handed_over import HandedOver
 from orchestrator.render.inputs import InputFiles
 from orchestrator.render.prompt import CHARACTERS_PER_TOKEN, DEFAULT_LIMIT, Audience, Prompt, prompt
-from orchestrator.state import State
-from orchestrator.subtasks import with_parents
+from orchestrator.store.state import State
+from orchestrator.system import files
 
 _LIMIT_MARGIN = 400
 """Characters for the frames and the announcements of cuts, which the size without any material does not have."""
@@ -63,7 +63,7 @@ def handed_over(paths: RunPaths, state: State, task: str, *, with_text: bool) ->
 
 def _with_text(over: HandedOver, data: bytes | None, recorded: str | None) -> HandedOver:
     """``over`` with its result; one that is not what was recorded is never used silently."""
-    from orchestrator.results import read_result
+    from orchestrator.texts.results import read_result
 
     if data is None:
         return replace(over, text=f"(the result file {over.file} is missing)")

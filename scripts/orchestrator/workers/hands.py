@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from orchestrator import files
 from orchestrator.errors import InvalidInputError, Problem
 from orchestrator.executors.claude_argv import worker_environment
-from orchestrator.store import Store
-from orchestrator.table import Judged
-from orchestrator.trust import require_trust, verifies
+from orchestrator.store.store import Store
+from orchestrator.store.table import Judged
+from orchestrator.store.trust import require_trust, verifies
+from orchestrator.system import files
 from orchestrator.workers import checks, hand_over
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.recovery import end_attempt

@@ -13,12 +13,12 @@ from enum import StrEnum
 
 from orchestrator import clock
 from orchestrator.durations import duration_text
-from orchestrator.globs import covers
 from orchestrator.model import Json, RunState, Status, Task
 from orchestrator.paths import RunPaths
-from orchestrator.records import TaskRecord
-from orchestrator.state import State
-from orchestrator.store import Store
+from orchestrator.plans.globs import covers
+from orchestrator.store.records import TaskRecord
+from orchestrator.store.state import State
+from orchestrator.store.store import Store
 from orchestrator.workers.live import SILENT_S, Live, host, read_live
 from orchestrator.workers.recovery import lost_tasks
 

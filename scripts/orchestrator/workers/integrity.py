@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from orchestrator import files
 from orchestrator.model import Status
-from orchestrator.state import DONE, State
-from orchestrator.store import Store
+from orchestrator.store.state import DONE, State
+from orchestrator.store.store import Store
+from orchestrator.system import files
 
 
 def changed_results(store: Store) -> list[str]:

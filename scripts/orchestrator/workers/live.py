@@ -6,10 +6,11 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from orchestrator import clock, files
+from orchestrator import clock
 from orchestrator.model import Json
 from orchestrator.paths import RunPaths
-from orchestrator.process_table import process_started
+from orchestrator.system import files
+from orchestrator.system.process_table import process_started
 
 HEARTBEAT_S = 15.0
 """How often a living supervisor says so."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from orchestrator.events import EventType
 from orchestrator.executors.limits import probe_delay_s
 from orchestrator.executors.outcome import Outcome, OutcomeKind
-from orchestrator.moves import Change
+from orchestrator.store.moves import Change
 
 _KINDS = {OutcomeKind.USAGE_LIMIT: "limit", OutcomeKind.MONEY: "money", OutcomeKind.LOGIN: "login"}
 

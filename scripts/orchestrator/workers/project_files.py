@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from orchestrator import files
-from orchestrator.globs import covers
-from orchestrator.pathrules import is_path, outside
+from orchestrator.plans.globs import covers
+from orchestrator.plans.pathrules import is_path, outside
 from orchestrator.render.inputs import MOST_SHOWN, InputFiles, Listing
+from orchestrator.system import files
 
 MOST_SEEN = 20_000
 """Files looked at for one input, or for the list of all; a search that takes longer costs more than it says."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import time
 
-from orchestrator import clock, files, moves
+from orchestrator import clock
 from orchestrator.events import EventType
-from orchestrator.locks import is_held
 from orchestrator.model import Executor, Status
-from orchestrator.moves import Spent
-from orchestrator.process_table import is_same_process
-from orchestrator.state import State, TaskRecord
-from orchestrator.store import Store
+from orchestrator.store import moves
+from orchestrator.store.moves import Spent
+from orchestrator.store.state import State, TaskRecord
+from orchestrator.store.store import Store
+from orchestrator.system import files
+from orchestrator.system.locks import is_held
+from orchestrator.system.process_table import is_same_process
 from orchestrator.workers.live import SILENT_S, host, mark_of, read_live, remove_live
 
 LOADING_LOOKS = 20
@@ -75,7 +77,7 @@ def end_attempt(store: Store, task: str) -> None:
     record = store.state.records[task]
     if record.by == "hand":
         return
-    from orchestrator.processes import end_marked, end_worker
+    from orchestrator.system.processes import end_marked, end_worker
 
     mark = mark_of(store.state.id, task, record.attempt)
     live = read_live(store.paths, task)

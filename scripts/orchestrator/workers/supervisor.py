@@ -10,11 +10,12 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from orchestrator import clock, files
+from orchestrator import clock
 from orchestrator.errors import ExitCode, OrchestrateError
 from orchestrator.executors.execution import Cause
 from orchestrator.model import DEFAULT_TIMEOUT_S, Status
-from orchestrator.store import Store
+from orchestrator.store.store import Store
+from orchestrator.system import files
 from orchestrator.workers import attempt as attempts
 from orchestrator.workers.attempt import Attempt, Verdict
 from orchestrator.workers.live import HEARTBEAT_S, Live, show_live

@@ -1,0 +1,1 @@
+"""What comes before a plan: judging requests and choosing roles."""

@@ -1,0 +1,1 @@
+"""Plans as they are written: read, judged by rules, extended, estimated."""

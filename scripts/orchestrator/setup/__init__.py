@@ -1,0 +1,1 @@
+"""The libraries of a bare copy: found, or installed once."""

@@ -1,0 +1,59 @@
+"""What a plan may start: ``verify``, ``run.command``, hooks, and the user's own roles.
+
+A person accepts these parts once; the acceptance is bound to a digest of just them, so that a task
+that starts nothing can be added without asking again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from orchestrator.errors import CannotGoOnError
+from orchestrator.paths import RunPaths
+from orchestrator.store.state import State
+from orchestrator.system import files
+
+
+def trusted_parts(paths: RunPaths, state: State) -> list[str]:
+    """A line for each part of the plan that starts a program, in a fixed order."""
+    parts = [f"verify of {name}: {command}" for name, task in state.tasks.items() for command in task.verify]
+    if state.plan.run.command:
+        parts.append(f"run.command: {state.plan.run.command}")
+    parts += [f"hook {event}: {command}" for event, command in sorted(state.plan.run.hooks.items())]
+    roles = {task.role for task in state.tasks.values() if task.role}
+    for role in sorted(roles):
+        data = files.read_own_or_none(paths.inside("roles", f"{os.path.basename(role)}.md"))
+        if data is not None:
+            parts.append(f"role file roles/{role}.md: {files.digest(data)}")
+    return parts
+
+
+def trust_digest(parts: list[str]) -> str:
+    """What a person's acceptance of ``parts`` is bound to: what is started, whichever task starts it.
+
+    So the checks of a task that is split stay accepted when its last subtask has to pass them as well.
+    """
+    started = {part.partition(": ")[2] if part.startswith("verify of ") else part for part in parts}
+    return files.digest("\n".join(sorted(started)).encode("utf-8", "replace"))
+
+
+def untrusted_parts(paths: RunPaths, state: State) -> list[str]:
+    """The parts that nobody accepted as they now are; none when there is nothing to accept."""
+    parts = trusted_parts(paths, state)
+    return parts if parts and state.trusted != trust_digest(parts) else []
+
+
+def require_trust(paths: RunPaths, state: State, needed: Callable[[str], bool] = lambda part: True) -> None:
+    """Raise, listing them, when a part that is ``needed`` now would be started and nobody accepted the plan's parts."""
+    parts = [part for part in untrusted_parts(paths, state) if needed(part)]
+    if parts:
+        raise CannotGoOnError(
+            "the plan starts programs that are not trusted:\n" + "\n".join(f"  {part}" for part in parts),
+            "read them, then `orchestrate trust`",
+        )
+
+
+def verifies(task: str) -> Callable[[str], bool]:
+    """The parts that completing ``task`` starts."""
+    return lambda part: part.startswith(f"verify of {task}: ")
