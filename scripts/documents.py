@@ -1,4 +1,4 @@
-"""Write the generated parts of the documents; with ``--check`` only say which are out of date.
+"""Write the generated parts of the documents, and generated files; with ``--check`` say which are out of date.
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- /generated -->`` in a Markdown file of the
 repository, and NAME is a key of ``PARTS``. Everything else in a document is written by people and is left as it is.
@@ -19,6 +19,7 @@ import typer
 
 import skeletons
 from orchestrator.cli.table import COMMANDS, GROUPS, HELP
+from orchestrator.desk import triagerules
 from orchestrator.errors import MoveRefusedError
 from orchestrator.events import EVENT_FIELDS, Event, EventType
 from orchestrator.model import Dependency, Json, Plan, Status, Task
@@ -279,10 +280,13 @@ def main(arguments: Sequence[str], root: Path = REPOSITORY) -> int:
         sys.stderr.write("usage: documents.py [--check]\n")
         return 2
     stale = []
-    for file in documents(root):
+    makers: dict[Path, Callable[[str], str]] = dict.fromkeys(documents(root), regenerated)
+    if root == REPOSITORY:
+        makers[Path(triagerules.QUICK_FILE)] = lambda _: triagerules.quick_text()
+    for file, made in makers.items():
         text = file.read_text(encoding="utf-8")
         try:
-            fresh = regenerated(text)
+            fresh = made(text)
         except ValueError as error:
             sys.stderr.write(f"{file.name}: {error}\n")
             return 3

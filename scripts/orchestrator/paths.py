@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from os import path
 
-from orchestrator import ids
-
 FOLDER = ".orchestrator"
 
 
@@ -110,10 +108,14 @@ class RunPaths:
 
     def agent_task(self, agent: str, task: str, shared: bool) -> str:
         """One agent's assignment."""
+        from orchestrator import ids  # which not every command needs
+
         return self.inside("agent_tasks", ids.agent_file(agent, task, shared))
 
     def result_name(self, agent: str, task: str, shared: bool) -> str:
         """One agent's result, relative to the folder of the run."""
+        from orchestrator import ids
+
         return "results/" + ids.result_file(agent, task, shared)
 
     def context(self, task: str) -> str:

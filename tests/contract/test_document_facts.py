@@ -132,6 +132,7 @@ tasks:
 """
 
 SESSION: tuple[tuple[str, str], ...] = (
+    ("triage", "triage Fix-typos"),
     ("validate", "validate"),
     ("estimate", "estimate"),
     ("graph", "graph"),

@@ -13,14 +13,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.desk import triagerules
 from orchestrator.desk.requesttext import LARGEST_BYTES, MOST_CHARACTERS, checked, path_of, request_text
 from orchestrator.desk.triage import Complexity, Decision, Triage, likely_role, triage
 from orchestrator.desk.triageopinion import differences, opinion, opinion_question, opinion_schema
-from orchestrator.desk.triagerules import FILE, Kind, Tag, bundled_rules, compiled, stem
+from orchestrator.desk.triagerules import FILE, QUICK_FILE, Kind, Tag, bundled_rules, compiled, quick_text, stem
 from orchestrator.errors import InvalidInputError
 
 REQUESTS = yaml.safe_load((Path(__file__).parents[1] / "data" / "requests.yaml").read_text(encoding="utf-8"))
-RECORD = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+RECORD = yaml.safe_load(Path(FILE).read_text(encoding="utf-8"))
 ROLES = {"security", "development", "inventory", "cicd", "docs", "research", "review"}
 BOTH = ("simple", "complex")
 BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -409,6 +410,19 @@ class TestLikelyRole:
 
 
 class TestRules:
+    def test_the_quick_file_says_what_the_rules_say(self) -> None:
+        quick = Path(QUICK_FILE).read_text(encoding="utf-8")
+        assert quick == quick_text()
+        assert compiled(json.loads(quick)["rules"]) == compiled(RECORD)
+
+    @pytest.mark.parametrize("quick", ["", "{", "[]", '{"of": 1, "rules": {}}', '{"rules": {}}'])
+    def test_a_quick_file_of_other_rules_is_passed_over(
+        self, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "triage.json").write_text(quick)
+        monkeypatch.setattr(triagerules, "QUICK_FILE", str(tmp_path / "triage.json"))
+        assert bundled_rules.__wrapped__() == bundled_rules()
+
     """The rules are data: what stands in the file is what holds."""
 
     def test_a_limit_in_the_file_decides(self) -> None:

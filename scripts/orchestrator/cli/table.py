@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "plan": {
+        "triage": ("triage", "Whether a request is one task for one role or takes a plan, and why."),
         "plan": ("drafting", "Make a plan for a request: from a template, by its words, by the model, or to fill in."),
         "validate": ("plan", "Check a plan: every problem at once, with line and advice."),
         "init": ("plan", "Make a run of a plan: master_plan.md and a file for each agent."),

@@ -7,8 +7,11 @@ import os
 import sys
 from dataclasses import dataclass
 
-from orchestrator.model import Json
 from orchestrator.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orchestrator.model import Json
 
 
 @dataclass(frozen=True, slots=True)

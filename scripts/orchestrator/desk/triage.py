@@ -7,7 +7,6 @@ Pure apart from reading that file once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,8 +38,7 @@ class Complexity(StrEnum):
     HIGH = "high"
 
 
-@dataclass(frozen=True, slots=True)
-class Triage:
+class Triage(NamedTuple):
     """The judgement on one request.
 
     ``role`` is the one role of a simple request, None for a complex one. ``minutes`` and ``tokens`` are the work of

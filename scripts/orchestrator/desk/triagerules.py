@@ -7,14 +7,18 @@ command that a person waits for.
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
-FILE = Path(__file__).with_name("triage.yaml")
+FILE = os.path.join(os.path.dirname(__file__), "triage.yaml")
+QUICK_FILE = os.path.join(os.path.dirname(__file__), "triage.json")
+"""The same values, which are read in a tenth of the time; ``scripts/documents.py`` writes it."""
 
 _VOWELS = frozenset("aeiouy")
 _NEVER_BEFORE_E = frozenset("aeiouwxy")
@@ -133,10 +137,47 @@ class Rules(NamedTuple):
 @cache
 def bundled_rules() -> Rules:
     """The rules that ship with the package; read once in a process."""
+    return compiled(_record(_bytes_of(FILE), _bytes_of(QUICK_FILE)))
+
+
+def quick_text() -> str:
+    """What ``QUICK_FILE`` has to be: the values of ``FILE`` as JSON, and which version of that file they are."""
+    data = _bytes_of(FILE)
+    values = {"of": _version(data), "rules": _yaml_values(data)}
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _record(data: bytes, quick: bytes) -> Mapping[str, Any]:
+    """The values of ``data``, which is YAML; from ``quick``, the same as JSON, while that is of the same version."""
+    try:
+        values = json.loads(quick)
+        if values["of"] == _version(data):
+            rules: Mapping[str, Any] = values["rules"]
+            return rules
+    except (ValueError, KeyError, TypeError):
+        pass  # it only saves time
+    return _yaml_values(data)
+
+
+def _yaml_values(data: bytes) -> Mapping[str, Any]:
     import yaml
 
     # The file is ours, so it is read in the fastest way; what users write goes through ``yamlfile``.
-    return compiled(yaml.load(FILE.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    values: Mapping[str, Any] = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return values
+
+
+def _version(data: bytes) -> int:
+    # As Git may have written the lines on Windows.
+    return crc32(data.replace(b"\r\n", b"\n"))
+
+
+def _bytes_of(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read()
+    except FileNotFoundError:
+        return b""
 
 
 def compiled(record: Mapping[str, Any]) -> Rules:
@@ -234,7 +275,7 @@ def _lexicon(record: Mapping[str, Any]) -> Lexicon:
     for name, area in record["areas"].items():
         for weight, words in area["words"].items():
             for phrase in _phrases(words):
-                weights.setdefault(phrase, {}).setdefault(name, weight)
+                weights.setdefault(phrase, {}).setdefault(name, float(weight))  # a key of JSON is a text
     for tag, words in _tagged(record):
         alone = frozenset({tag})
         for phrase in _phrases(words):
