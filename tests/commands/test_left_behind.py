@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import processes
-from orchestrator.system.process_table import MARK_VARIABLE, has_marked_after
+from orchestrator.system.process_table import MARK_VARIABLE, marks_after
 from programs import Program
 from runfolders import RunFolder, task
 
@@ -53,8 +53,8 @@ def test_a_marked_process_is_found_by_its_number(program: Callable[..., Program]
     deadline = time.monotonic() + 5
     while not processes.carrying(MARK_VARIABLE, mark) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert has_marked_after(mark, first.pid)
-    assert not has_marked_after(mark, marked.pid)
-    assert not has_marked_after(f"{mark}0", first.pid)
+    assert marks_after({mark}, first.pid)
+    assert not marks_after({mark}, marked.pid)
+    assert not marks_after({f"{mark}0"}, first.pid)
     marked.end()
-    assert not has_marked_after(mark, first.pid)
+    assert not marks_after({mark}, first.pid)

@@ -46,11 +46,15 @@ class PlainProgress:
         status = state.status(task)
         duration = record.duration_s if record.end is not None else None
         self._say(agent_line(state.agents[task], task, status, duration, _own_reason(state, task)))
+        if state.pause is not None:
+            self._tell_pause(pause_text(state.pause))  # now: a short one may be over at the next look
 
     def looked(self) -> None:
         """Say once that the run is paused."""
         pause = self._store.state.pause
-        text = pause_text(pause) if pause is not None and pause.holds(clock.now()) else ""
+        self._tell_pause(pause_text(pause) if pause is not None and pause.holds(clock.now()) else "")
+
+    def _tell_pause(self, text: str) -> None:
         if text != self._paused:
             self._paused = text
             self._say(text or "Resumed")

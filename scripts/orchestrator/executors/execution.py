@@ -13,9 +13,6 @@ from orchestrator.model import Task
 from orchestrator.system.locks import FileLock
 from orchestrator.system.processes import Worker
 
-LEFT_BEHIND_GRACE_S = 1.0
-"""How long what a worker left running may take to end when it is asked to."""
-
 
 class Cause(StrEnum):
     """Why we ended a worker ourselves."""
@@ -65,6 +62,8 @@ class Job:
 class Handle(Protocol):
     """A worker under way."""
 
+    worker: Worker | None
+    """The process of this machine that may leave others behind; None where there is none."""
     pid: int | None
     started: float | None
     group: int
@@ -80,10 +79,6 @@ class Handle(Protocol):
 
     def end(self, grace_s: float) -> None:
         """End it and all it has started; ``wait`` then returns."""
-        ...
-
-    def clear(self) -> None:
-        """End what it left behind after its own end."""
         ...
 
 
@@ -135,6 +130,7 @@ class ProcessHandle:
     host: str | None = None
 
     def __init__(self, worker: Worker) -> None:
+        self.worker: Worker | None = worker
         self._worker = worker
         self.pid: int | None = worker.pid
         self.started: float | None = worker.started
@@ -150,14 +146,6 @@ class ProcessHandle:
         from orchestrator.system.processes import end_worker
 
         end_worker(self._worker.pid, self._worker.group, self._worker.mark, grace_s, started=self._worker.started)
-
-    def clear(self) -> None:
-        """End what it left running: nothing of an attempt may go on writing beside the next one."""
-        from orchestrator.system.processes import end_worker, has_marked_after
-
-        worker = self._worker
-        if has_marked_after(worker.mark, worker.pid):
-            end_worker(worker.pid, worker.group, worker.mark, LEFT_BEHIND_GRACE_S, started=worker.started)
 
 
 def require_program(program: str, advice: str) -> str:

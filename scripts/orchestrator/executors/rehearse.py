@@ -11,6 +11,7 @@ from orchestrator.executors.execution import Cause, Job
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.model import Task
 from orchestrator.system import files
+from orchestrator.system.processes import Worker
 
 UNIT_S = 60.0
 """What a task without an estimate takes, before scaling."""
@@ -22,6 +23,7 @@ _HANG_S = 10**8
 class RehearsalHandle:
     """A worker that is only a clock."""
 
+    worker: Worker | None = None
     pid: int | None = None
     started: float | None = None
     group = 0
@@ -43,9 +45,6 @@ class RehearsalHandle:
     def end(self, grace_s: float) -> None:
         """Stop sleeping."""
         self._ended.set()
-
-    def clear(self) -> None:
-        """A rehearsal leaves nothing behind."""
 
 
 class RehearsalExecution:

@@ -23,6 +23,7 @@ from orchestrator.launchers.hosts import Host
 from orchestrator.launchers.staging import Staging
 from orchestrator.model import Task
 from orchestrator.system.process_table import living_values
+from orchestrator.system.processes import Worker
 
 LOOK_S = 0.2
 """How often results are looked for."""
@@ -73,6 +74,7 @@ class Machines:
 class RemoteHandle:
     """An attempt that was given out as line ``line``."""
 
+    worker: Worker | None = None  # what it leaves behind on its host goes with its temporary folder
     pid: int | None = None
     started: float | None = None
     group = 0
@@ -109,9 +111,6 @@ class RemoteHandle:
             from orchestrator.system.processes import end_marked
 
             end_marked(self.job.mark, grace_s)
-
-    def clear(self) -> None:
-        """What it left behind on its host went with its temporary folder."""
 
     def look(self, living: set[str] | None) -> None:
         """Note whether it has ended; ``living`` are the marks of the ssh processes there are, None: not looked at."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 MARK_VARIABLE = "ORCHESTRATE_ATTEMPT"
 """The variable that a worker and all that it starts carry: ``<run>/<task>/<attempt>``."""
@@ -74,18 +74,19 @@ def marked_processes(mark_or_prefix: str) -> list[int]:
     return [each.pid for each in own_processes() if has_mark(each.pid, mark_or_prefix)]
 
 
-def has_marked_after(mark: str, pid: int) -> bool:
-    """Whether a living process that began after ``pid`` did carries that mark.
+def marks_after(marks: Collection[str], pid: int) -> set[str]:
+    """Those of ``marks`` that living processes carry which began after ``pid`` did.
 
     Numbers are given out in order, so on Linux only the few greater ones are looked at, unless they have begun anew:
     0.1 ms, where `marked_processes` takes 2 to 10.
     """
     if not _READS_PROC:
-        return bool(marked_processes(mark))
+        return {mark for mark in marks if marked_processes(mark)}
     newest = (_read("/proc/loadavg") or b"0").split()[-1]
     begun_anew = int(newest) < pid
     numbers = (int(name) for name in os.listdir("/proc") if name.isdecimal())
-    return any(has_mark(number, mark) for number in numbers if begun_anew or number > pid)
+    found = (_mark(number) for number in numbers if begun_anew or number > pid)
+    return {mark for mark in found if mark is not None and mark in marks}
 
 
 def has_mark(pid: int, mark_or_prefix: str) -> bool:

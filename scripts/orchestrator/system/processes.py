@@ -22,9 +22,9 @@ from orchestrator.system.process_ending import end_marked, end_worker
 from orchestrator.system.process_table import (
     MARK_VARIABLE,
     boot_id,
-    has_marked_after,
     is_same_process,
     marked_processes,
+    marks_after,
     process,
     process_started,
 )
@@ -39,9 +39,9 @@ __all__ = [
     "boot_id",
     "end_marked",
     "end_worker",
-    "has_marked_after",
     "is_same_process",
     "marked_processes",
+    "marks_after",
     "process_started",
     "start_worker",
 ]

@@ -26,6 +26,7 @@ from orchestrator.store.store import Store, StoreChange
 from orchestrator.system import files
 from orchestrator.system.locks import FileLock
 from orchestrator.workers import changes, checks, hand_over, pauses
+from orchestrator.workers.leftovers import end_leftovers
 from orchestrator.workers.live import Live, host, mark_of, remove_live, supervisor_record
 from orchestrator.workers.options import RunOptions
 
@@ -170,7 +171,8 @@ def settle(attempt: Attempt) -> Verdict:
     if job is None or handle is None:
         raise ValueError("the attempt has not begun")
     code = handle.wait()
-    handle.clear()
+    if handle.worker is not None and _looks_at_the_project(job):
+        end_leftovers([handle.worker])
     outcome = attempt.execution.outcome(job, code, attempt.cause, clock.now())
     attempt.least_free = min(attempt.least_free, files.free_bytes(job.output))
     spent = Spent(_cost(job, outcome), outcome.tokens, time.monotonic() - attempt.begun_s)
@@ -223,6 +225,11 @@ def abandon(attempt: Attempt, error: OrchestrateError) -> Status | None:
         if error.code == 3:
             return moves.put_back(change, attempt.task, error.message, "not_started", was_started=False)
         return moves.fail(change, attempt.task, Failure(error.message, "prompt", may_pass=False), Spent())
+
+
+def _looks_at_the_project(job: Job) -> bool:
+    """Whether the checks look at files that something still running could change."""
+    return bool(job.task.verify or job.task.outputs) or job.changes_before is not None
 
 
 def _verdict(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 
 from orchestrator import clock
@@ -16,8 +17,10 @@ from orchestrator.executors.execution import Cause
 from orchestrator.model import DEFAULT_TIMEOUT_S, Status
 from orchestrator.store.store import Store
 from orchestrator.system import files
+from orchestrator.system.processes import Worker
 from orchestrator.workers import attempt as attempts
 from orchestrator.workers.attempt import Attempt, Verdict
+from orchestrator.workers.leftovers import end_leftovers
 from orchestrator.workers.live import HEARTBEAT_S, Live, show_live
 
 TICK_S = 0.1
@@ -39,6 +42,7 @@ class Supervisor:
         self._store = store
         self._grace_s = grace_s
         self._watched: dict[str, _Watched] = {}
+        self._ended: deque[Worker] = deque()
         self._closing: Cause | None = None
         self._mutex = threading.Lock()
         self._stopped = threading.Event()
@@ -51,6 +55,7 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
+        self._end_leftovers()
 
     def begin(self, attempt: Attempt) -> None:
         """Start the worker of ``attempt``, whose start is on record, and watch it.
@@ -72,12 +77,22 @@ class Supervisor:
             attempt.end(closing, self._grace_s)
 
     def settled(self, attempt: Attempt) -> Verdict:
-        """Sleep until the worker of ``attempt`` has ended, and judge it."""
+        """Sleep until the worker of ``attempt`` has ended, and judge it.
+
+        What a good one left running is ended within a tick, together with what others left.
+        """
+        worker = attempt.handle.worker if attempt.handle is not None else None
         try:
-            return attempts.settle(attempt)
+            verdict = attempts.settle(attempt)
         finally:
             with self._mutex:
                 self._watched.pop(attempt.task, None)
+        if worker is not None:
+            if verdict.temp:
+                self._ended.append(worker)
+            else:
+                end_leftovers([worker])  # before it is tried again
+        return verdict
 
     def perform(self, attempt: Attempt) -> Status:
         """Run ``attempt``, whose start is on record, to its end; the status that follows."""
@@ -102,8 +117,12 @@ class Supervisor:
         for ender in enders:
             ender.join()
 
+    def _end_leftovers(self) -> None:
+        end_leftovers([self._ended.popleft() for _ in range(len(self._ended))])
+
     def _watch(self) -> None:
         while not self._stopped.wait(TICK_S):
+            self._end_leftovers()
             with self._mutex:
                 under_way = list(self._watched.values())
             if not under_way:
