@@ -157,6 +157,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "missing": "tasks without result",
         "results": "how many results it was made of",
         "hash": "digest of that file",
+        "elsewhere": "true where that is another file than the run's final_output.md",
     },
     EventType.REPAIRED: {"kept": "where the damaged file is"},
     EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},

@@ -186,6 +186,11 @@ class TestFaults:
         half = text[: int(len(text[: text.index("## Execution Log")]) * share)]
         assert read_document(half).layout is None
 
+    @pytest.mark.parametrize("end", ["> 1. <!--\n> ", "> 1. <!--\n> \r", "- ```"])
+    def test_an_end_without_a_newline_is_read(self, end: str) -> None:
+        assert read_document(end).layout is None
+        assert read_document(f"{a_document()}{end}").layout is not None
+
 
 class TestCells:
     @pytest.mark.parametrize("status", Status)

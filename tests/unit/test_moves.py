@@ -491,9 +491,9 @@ class TestConsequences:
         run = run_of(task("T-01"))
         run.complete("T-01")
         self.settled(run)
-        run.record(EventType.MERGED, strategy="concat", file="final_output.md")
+        run.record(EventType.MERGED, strategy="concat", file="final_output.md", hash="sha256:1")
         run.change_plan([task("T-02", ["T-01"])])
-        assert (run.state.ended, run.state.merged) == (None, False)
+        assert (run.state.ended, run.state.merged_hash) == (None, None)
         run.complete("T-02")
         assert self.settled(run) == ["batch_completed", "orchestration_completed"]
 
@@ -525,10 +525,10 @@ class TestConsequences:
     def test_what_changes_after_the_merge_makes_it_stale(self) -> None:
         run = run_of(task("T-01"))
         run.complete("T-01")
-        run.record(EventType.MERGED, strategy="concat", file="final_output.md")
-        assert run.state.merged
+        run.record(EventType.MERGED, strategy="concat", file="final_output.md", hash="sha256:1")
+        assert run.state.merged_hash == "sha256:1"
         moves.reopen(run, "T-01", "gap", allowed=[Status.COMPLETED])
-        assert not run.state.merged
+        assert run.state.merged_hash is None
 
 
 def test_every_event_that_a_move_records_has_the_fields_that_are_documented() -> None:

@@ -44,7 +44,7 @@ def merge(
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="The model of the strategy ai.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="CHARS", min=20_000, help="Characters in one prompt of the strategy ai."),
+        typer.Option("--limit", metavar="CHARS", help="Characters in one prompt of ai; default 200,000."),
     ] = None,
     dir: Dir = None,
     as_json: AsJson = False,

@@ -11,6 +11,7 @@ from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, Us
 from orchestrator.events import EventType
 from orchestrator.merge import Gap, Strategy
 from orchestrator.model import Json, Status
+from orchestrator.store.state import DONE
 from orchestrator.system import files
 from orchestrator.texts.disclosure import secrets as secret_values
 from orchestrator.texts.results import Result, read_result
@@ -28,11 +29,10 @@ def merge(
     limit_chars: int | None = None,
 ) -> ExitCode:
     """Merge what is recorded into ``final_output.md``; 1 when something is missing, and what is named in it."""
-    if strategy is not None and strategy not in list(Strategy):
-        raise UsageError(f"there is no strategy {strategy!r}", "one of " + ", ".join(Strategy))
+    _require_fitting(strategy, limit_chars)
     session = open_session(place)
     results, gaps = collected(session)
-    before = _hashes(session, results)
+    before = _recorded(session)
     if not results:
         raise InvalidInputError(
             "there is no result to merge", "`orchestrate check` lists what is missing and what to do about it"
@@ -41,17 +41,19 @@ def merge(
     title = session.store.state.plan.title
     text = _text(session, chosen, title, results, gaps, claude, model, limit_chars)
     target = os.path.abspath(output) if output else place.paths.final_output
+    is_final = os.path.realpath(target) == os.path.realpath(place.paths.final_output)
     for secret in secret_values(text):
         tell(f"{os.path.basename(target)}:{secret.line}: warning: this looks like a secret ({secret.kind})")
     missing = [gap.task for gap in gaps if not gap.is_skipped]
     with session.store.change() as change:
-        if _hashes(session, results) != before:
+        if _recorded(session) != before:
             raise CannotGoOnError("results changed while they were merged", "run `orchestrate merge` again")
         files.write_whole(target, text)
         change.record(
             EventType.MERGED,
             strategy=str(chosen),
-            file=shown_path(place.paths, "final_output.md") if output is None else target,
+            file=shown_path(place.paths, "final_output.md") if is_final else target,
+            elsewhere=True if not is_final else None,
             hash=files.digest(text.encode("utf-8", "replace")),
             missing=list(missing),
             results=len(results),
@@ -68,6 +70,21 @@ def merge(
     lines += [f"Missing: {gap.task} ({gap.agent}): {gap.reason}" for gap in gaps if not gap.is_skipped]
     answer(place, record, "\n".join(lines))
     return ExitCode.PROBLEMS if missing else ExitCode.DONE
+
+
+def _require_fitting(strategy: str | None, limit_chars: int | None) -> None:
+    """Raise ``UsageError`` for a strategy that there is not, and for a limit that it cannot keep."""
+    if strategy is not None and strategy not in list(Strategy):
+        raise UsageError(f"there is no strategy {strategy!r}", "one of " + ", ".join(Strategy))
+    if limit_chars is None:
+        return
+    if strategy != Strategy.AI:
+        raise UsageError("--limit is for --strategy ai", "add it, or leave --limit out")
+    from orchestrator.merge.ai import LARGEST_LIMIT_CHARS, SMALLEST_LIMIT_CHARS
+
+    if not SMALLEST_LIMIT_CHARS <= limit_chars <= LARGEST_LIMIT_CHARS:
+        span = f"{SMALLEST_LIMIT_CHARS:,} to {LARGEST_LIMIT_CHARS:,}"
+        raise UsageError(f"--limit is {limit_chars:,}, expected {span} characters", "leave it out for a good default")
 
 
 def collected(session: Session) -> tuple[list[Result], list[Gap]]:
@@ -101,12 +118,10 @@ def collected(session: Session) -> tuple[list[Result], list[Gap]]:
     return results, gaps
 
 
-def _hashes(session: Session, results: list[Result]) -> list[str | None]:
-    """What is recorded of ``results`` now; None for one that is no longer completed."""
-    state = session.store.state
-    return [
-        state.records[result.task].hash if state.status(result.task) is Status.COMPLETED else None for result in results
-    ]
+def _recorded(session: Session) -> dict[str, str | None]:
+    """What is recorded now as the end of each task that has ended well: its result, or None where it was skipped."""
+    records = session.store.state.records
+    return {task: record.hash for task, record in records.items() if record.status in DONE}
 
 
 def _chosen(strategy: str | None, results: list[Result]) -> Strategy:

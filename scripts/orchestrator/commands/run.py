@@ -22,6 +22,7 @@ from orchestrator.render.status import run_record
 from orchestrator.system import files
 from orchestrator.workers import hand_over
 from orchestrator.workers.executions import execution_of
+from orchestrator.workers.integrity import is_merged
 from orchestrator.workers.options import Wishes
 
 DETACH_LOOK_S = 0.2
@@ -72,7 +73,11 @@ def run(place: Place, wishes: Wishes, *, is_detached: bool = False) -> ExitCode:
         lock.release()
     session.show()
     lines = agent_lines(store)
-    record: Json = {"run": run_record(store.state, clock.now()), "exit_code": int(code), "agents": list(lines)}
+    record: Json = {
+        "run": run_record(store.state, clock.now(), is_merged=is_merged(store)),
+        "exit_code": int(code),
+        "agents": list(lines),
+    }
     answer(place, record, "\n".join([*lines, closing_line(store, code)]))
     return code
 

@@ -24,17 +24,20 @@ def status(place: Place, *, is_full: bool = False) -> ExitCode:
 
     What is wrong with the files is among the lines, and on stderr.
     """
+    from orchestrator.workers.integrity import is_merged
+
     session = read_session(place)
     state, now, lost = session.store.state, clock.now(), lost_tasks(session.store)
+    merged = is_merged(session.store)
     known = problem_lines(session)
     problems = list(dict.fromkeys([*known, *_tampering(session)]))
     for problem in problems:
         if problem not in known:  # those are told already
             tell(problem)
     if place.as_json:
-        answer(place, status_record(state, now, lost), "")
+        answer(place, status_record(state, now, lost, is_merged=merged), "")
         return ExitCode.DONE
-    text = status_text(state, now, lost, problems)
+    text = status_text(state, now, lost, problems, is_merged=merged)
     if is_full:
         text = "\n".join([text, "", *list_lines(state, list(state.tasks), now, lost)])
     answer(place, None, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator import clock
@@ -44,19 +44,25 @@ class _Room:
 _ROOMS = (_Room(12, 8, 120, 20), _Room(8, 4, 80, 8), _Room(4, 2, 40, 4), _Room(1, 1, 20, 2))
 
 
-def status_record(state: State, now: float, lost: Collection[str] = ()) -> dict[str, Json]:
-    """What ``status --json`` prints; ``lost`` are the running tasks whose worker is gone."""
-    return {"run": run_record(state, now), "tasks": [task_record(state, task, now, lost) for task in state.tasks]}
+def status_record(state: State, now: float, lost: Collection[str] = (), *, is_merged: bool = False) -> dict[str, Json]:
+    """What ``status --json`` prints; ``lost`` are the running tasks whose worker is gone.
+
+    ``is_merged``: the final output is there as it was made from all results as now recorded.
+    """
+    return {
+        "run": run_record(state, now, is_merged=is_merged),
+        "tasks": [task_record(state, task, now, lost) for task in state.tasks],
+    }
 
 
-def run_record(state: State, now: float) -> dict[str, Json]:
-    """The run as a whole."""
+def run_record(state: State, now: float, *, is_merged: bool = False) -> dict[str, Json]:
+    """The run as a whole; ``is_merged`` as for ``status_record``."""
     pause = state.pause if state.is_paused(now) else None
     return {
         "id": state.id,
         "title": state.plan.title,
         "state": str(state.run_state(now)),
-        "merged": state.merged,
+        "merged": is_merged,
         "progress_percent": state.progress_percent,
         "current_stage": state.current_stage,
         "stages": state.stages,
@@ -132,11 +138,22 @@ def task_reason(state: State, task: str) -> str:
     return record.reason
 
 
-def status_text(state: State, now: float, lost: Collection[str] = (), problems: Sequence[str] = ()) -> str:
-    """At most ``TEXT_LIMIT`` bytes: what is run, how far it is, who does what, what is in the way."""
-    texts = (_text_in(room, state, now, lost, problems) for room in _ROOMS)
+def status_text(
+    state: State,
+    now: float,
+    lost: Collection[str] = (),
+    problems: Sequence[str] = (),
+    *,
+    is_merged: bool = False,
+) -> str:
+    """At most ``TEXT_LIMIT`` bytes: what is run, how far it is, who does what, what is in the way.
+
+    ``lost`` and ``is_merged`` as for ``status_record``.
+    """
+    run = run_record(state, now, is_merged=is_merged)
+    texts = (_text_in(room, state, run, now, lost, problems) for room in _ROOMS)
     return next((text for text in texts if len(text.encode("utf-8", "replace")) <= TEXT_LIMIT), None) or _cut(
-        _text_in(_ROOMS[-1], state, now, lost, problems)
+        _text_in(_ROOMS[-1], state, run, now, lost, problems)
     )
 
 
@@ -145,15 +162,24 @@ def _cut(text: str) -> str:
     return f"{kept}…"
 
 
-def _text_in(room: _Room, state: State, now: float, lost: Collection[str], problems: Sequence[str]) -> str:
-    run = run_record(state, now)
+def _text_in(
+    room: _Room,
+    state: State,
+    run: Mapping[str, Json],
+    now: float,
+    lost: Collection[str],
+    problems: Sequence[str],
+) -> str:
     done = state.count(Status.COMPLETED) + state.count(Status.SKIPPED)
     facts = [f"{state.progress_percent}%", f"{done} of {len(state.tasks)} tasks done"]
     facts += [f"stage {state.current_stage} of {state.stages}"] * bool(state.stages)
     if state.spent_usd or state.plan.budget_usd is not None:
         facts.append(spent_text(state.spent_usd, state.plan.budget_usd))
     facts += [f"{tokens_text(state.tokens)} tokens"] * bool(state.tokens)
-    lines = [f"{one_line(state.plan.title, 80)}: {run['state']}{', merged' if state.merged else ''}", " · ".join(facts)]
+    lines = [
+        f"{one_line(state.plan.title, 80)}: {run['state']}{', merged' if run['merged'] else ''}",
+        " · ".join(facts),
+    ]
     lines += [f"! {one_line(str(run['reason']), 3 * room.words)}"] * bool(run["reason"])
     for status in _ORDER:
         tasks = state.with_status(status)

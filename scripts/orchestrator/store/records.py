@@ -43,6 +43,8 @@ class TaskRecord:
     approved: bool = False
     taken_from: str | None = None
     """The subtask whose end is that of this task, which was split."""
+    is_shared: bool | None = None
+    """Whether its files carry its id; None until its first attempt begins, which is told their names."""
 
     def is_due(self, now: float) -> bool:
         """Whether the time of the retry has come; at once where the clock was set back since it was fixed."""

@@ -72,7 +72,7 @@ def _end_attempt(state: State, record: TaskRecord, event: Event, at: float) -> N
 
 
 def _reset_end(state: State) -> None:
-    state.merged = False
+    state.merged_hash = None
     state.announced = ""
     state.ended = None
 
@@ -93,6 +93,7 @@ def _on_batch_completed(state: State, event: Event, at: float) -> None:
 def _on_task_started(state: State, event: Event, at: float) -> None:
     task = str(event["task"])
     record = state.records[task]
+    record.is_shared = state.is_shared(task)
     record.attempt = int(event["attempt"])  # type: ignore[arg-type]
     record.start, record.end, record.due = at, None, None
     record.reason = record.kind = ""
@@ -232,7 +233,8 @@ def _on_quiet_hours_set(state: State, event: Event, at: float) -> None:
 
 
 def _on_merged(state: State, event: Event, at: float) -> None:
-    state.merged = not event.get("missing")
+    if not event.get("elsewhere"):
+        state.merged_hash = None if event.get("missing") else str(event["hash"])
 
 
 def _on_orchestration_completed(state: State, event: Event, at: float) -> None:

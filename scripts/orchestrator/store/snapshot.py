@@ -33,7 +33,7 @@ def state_record(state: State) -> dict[str, Json]:
         "slowdown": [state.slowdown.level, state.slowdown.at] if state.slowdown else None,
         "quiet_hours": state.quiet_hours,
         "awake_until": state.awake_until,
-        "merged": state.merged,
+        "merged_hash": state.merged_hash,
         "trusted": state.trusted,
         "spent_usd": state.spent_usd,
         "tokens": state.tokens,

@@ -39,7 +39,8 @@ class State:
     slowdown: Slowdown | None = None
     quiet_hours: str | None = None
     awake_until: float = 0.0
-    merged: bool = False
+    merged_hash: str | None = None
+    """Digest of ``final_output.md`` as it was made from all results as now recorded; None where it was not."""
     trusted: str = ""
     spent_usd: float = 0.0
     tokens: int = 0
@@ -92,8 +93,12 @@ class State:
         return self._priority[task]
 
     def is_shared(self, task: str) -> bool:
-        """Whether the agent of ``task`` has other tasks as well."""
-        return self._agent_tasks[self.agents[task]] > 1
+        """Whether the files of ``task`` carry its id, because its agent has other tasks as well.
+
+        What its first attempt was told holds: an agent that gets another task meanwhile writes where it was told to.
+        """
+        told = self.records[task].is_shared
+        return self._agent_tasks[self.agents[task]] > 1 if told is None else told
 
     def dependants(self, task: str) -> list[str]:
         """The tasks that depend on ``task`` directly."""

@@ -142,8 +142,9 @@ def _blocks(lines: Sequence[str]) -> tuple[list[Block], list[tuple[Block, str]],
     """The tables, the fences with their language, and the headings (line, level, text) of a document."""
     from markdown_it import MarkdownIt
 
-    # A lone carriage return is a line end to the parser and none to an editor.
-    source = "\n".join(line.removesuffix("\r").replace("\r", " ") for line in lines)
+    # A lone carriage return is a line end to the parser and none to an editor. Without a newline at the end
+    # markdown-it-py 4.3 reads beyond it (`> 1. <!--` over `> `).
+    source = "\n".join(line.removesuffix("\r").replace("\r", " ") for line in (*lines, *([""] * bool(lines[-1]))))
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.disable("inline")  # where the blocks are is all we ask; what is in them costs as much again
     tokens = parser.parse(source.removeprefix("\ufeff"))

@@ -24,10 +24,11 @@ def refresh_assignments(paths: RunPaths, state: State, tasks: Iterable[str]) -> 
         concerned.update(dict.fromkeys([task, *state.dependants(task)]))
     if any(map(state.is_shared, tasks)):
         concerned.update((name, None) for name, agent in state.agents.items() if agent in agents)
+    used = {paths.agent_task(state.agents[task], task, state.is_shared(task)) for task in concerned}
     for task in concerned:
         write_agent_file(paths, state, task)
-        if state.is_shared(task):
-            _remove(paths.agent_task(state.agents[task], task, shared=False))
+        if (plain := paths.agent_task(state.agents[task], task, shared=False)) not in used:
+            _remove(plain)
 
 
 def _remove(path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from orchestrator.errors import CannotGoOnError
 from orchestrator.model import Status
 from orchestrator.store.state import DONE, State
 from orchestrator.store.store import Store
@@ -27,6 +28,18 @@ def result_fault(store: Store, task: str) -> str:
     if files.digest(data) != record.hash:
         return f"the result {os.path.basename(record.result)} was changed after it was recorded"
     return ""
+
+
+def is_merged(store: Store) -> bool:
+    """Whether ``final_output.md`` is there as it was made from all results as now recorded."""
+    wanted = store.state.merged_hash
+    if wanted is None:
+        return False
+    try:
+        data = files.read_own_or_none(store.paths.final_output)
+    except CannotGoOnError:
+        return False  # a link or a folder in its place is not what was made
+    return data is not None and files.digest(data) == wanted
 
 
 def outdated(state: State, task: str) -> str:
