@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from standin import Request, Rule, Standin, by_session, by_turn, costing, fail, hang, say, say_nothing, use
+from standin import Request, Rule, Standin, by_request, by_session, by_turn, costing, fail, hang, say, say_nothing, use
 
 from programs import Program
 
@@ -147,11 +147,13 @@ def test_a_hanging_api_is_ended_by_the_idle_timeout(
     no_processes_left()
 
 
-def test_a_result_of_3_mb_arrives_whole(
+def test_a_result_of_3_mb_arrives_whole_also_when_the_answer_goes_on_in_a_second_message(
     standin: Start, planned: Callable[[str], None], orchestrate: Program, project: Path
 ) -> None:
     text = "".join(f"line {number} of many\n" for number in range(150_000))
-    standin([Rule("Do the only work", say(text))])
+    half = len(text) // 2
+    parts = by_request(say(text[:half], stop_reason="max_tokens"), say(text[half:]))
+    standin([Rule("Do the only work", parts)])
     planned(ONE % "")
     assert orchestrate("run", timeout_s=90).code == 0
     assert (project / ".orchestrator/results/agent-01-result.md").read_text().strip() == text.strip()

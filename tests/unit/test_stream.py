@@ -293,6 +293,27 @@ def test_an_answer_of_several_events_is_counted_once() -> None:
     assert reading.text == "one two"
 
 
+def test_an_answer_that_goes_on_in_another_message_is_whole() -> None:
+    reading = read_stream(
+        log(init(), answer(text("first, "), id="a"), answer(text("second"), id="b"), result("second"))
+    )
+    assert reading.answer == "first, second"
+
+
+def test_what_was_said_before_a_tool_or_a_failed_request_is_no_part_of_the_answer() -> None:
+    tool = answer(text("I look. "), use("t", "Read", file_path="a"), id="a")
+    done = {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}}
+    again = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 3, "error_status": 529}
+    for between in (done, again):
+        reading = read_stream(log(init(), tool, between, answer(text("Done."), id="b"), result("Done.")))
+        assert reading.answer == "Done."
+
+
+def test_a_result_that_no_message_ends_with_stands_for_itself() -> None:
+    reading = read_stream(log(init(), answer(text("something else")), result("the result")))
+    assert reading.answer == "the result"
+
+
 def test_a_result_of_nothing_does_not_hide_what_was_paid() -> None:
     reading = read_stream(transcript("cut"))
     assert reading.cost_usd is None

@@ -120,11 +120,11 @@ def _ended(stream: StreamReading, exit_code: int | None, stderr: str, schema_giv
         return Outcome(OutcomeKind.FAILURE, flaw)
     if not stream.denials:
         reason = "the log is not all UTF-8; what is not was replaced" if stream.was_replaced else ""
-        return Outcome(OutcomeKind.SUCCESS, reason, result.text, result.structured)
+        return Outcome(OutcomeKind.SUCCESS, reason, stream.answer, result.structured)
     from orchestrator.executors.denials import denial_of, denials_text
 
     denials = tuple(denial_of(use, stream.folder) for use in stream.denials)
-    return Outcome(OutcomeKind.NEEDS_ATTENTION, denials_text(denials), result.text, result.structured, denials)
+    return Outcome(OutcomeKind.NEEDS_ATTENTION, denials_text(denials), stream.answer, result.structured, denials)
 
 
 def _flaw(stream: StreamReading, result: Result, exit_code: int | None, schema_given: bool) -> str:

@@ -44,9 +44,10 @@ _INJECTED = '{"type":"rate_limit_event"'
 class StreamReading:
     """A log read so far: ``feed`` it as the file grows, ``close`` it when the worker has ended.
 
-    ``folder`` is the worker's directory; ``text`` the last answer; ``error`` the CLI's class of an API error, with
-    its ``error_text``; ``is_retrying`` says that nothing came after the last announced retry; ``garbled`` counts
-    lines that are no event; ``is_torn``: the last line was cut; ``was_replaced``: there were bytes that are not UTF-8.
+    ``folder`` is the worker's directory; ``text`` the last answer, with the messages that it goes on in; ``error`` the
+    CLI's class of an API error, with its ``error_text``; ``is_retrying`` says that nothing came after the last
+    announced retry; ``garbled`` counts lines that are no event; ``is_torn``: the last line was cut; ``was_replaced``:
+    there were bytes that are not UTF-8.
     """
 
     session_id: str | None = None
@@ -68,6 +69,7 @@ class StreamReading:
     _answers: dict[str, tuple[str, Usage]] = field(default_factory=dict, repr=False)
     _top_answers: set[str] = field(default_factory=set, repr=False)
     _text_answer: str = field(default="", repr=False)
+    _has_turned: bool = field(default=True, repr=False)
 
     def feed(self, data: bytes) -> None:
         """Read the next bytes of the log."""
@@ -92,6 +94,12 @@ class StreamReading:
     def result(self) -> Result | None:
         """The last result object."""
         return self.results[-1] if self.results else None
+
+    @property
+    def answer(self) -> str:
+        """The text of the result, whole: the object has only the last message of an answer that went on in several."""
+        last = self.results[-1].text if self.results else ""
+        return self.text if last and self.text.endswith(last) else last
 
     @property
     def turns(self) -> int:
@@ -166,10 +174,11 @@ class StreamReading:
                 self.model = text_of(event.get("model")) or self.model
             case "system" if event.get("subtype") == "api_retry":
                 self.api_retries.append(retry_of(event))
-                self.is_retrying = True
+                self.is_retrying = self._has_turned = True
             case "assistant":
                 self._read_answer(event)
             case "user":
+                self._has_turned = True
                 self._read_tool_results(object_of(event.get("message")))
             case "rate_limit_event":
                 self.rate_limit = rate_limit_of(event)
@@ -199,8 +208,11 @@ class StreamReading:
         if event.get("parent_tool_use_id"):
             return
         self._top_answers.add(answer)
-        self.text = self.text + said if answer == self._text_answer else said
-        self._text_answer = answer
+        # Measured: an answer that meets the limit of output tokens is gone on with in a new message that follows at
+        # once, and the result object has only the last of them.
+        goes_on = answer == self._text_answer or not self._has_turned
+        self.text = self.text + said if goes_on else said
+        self._text_answer, self._has_turned = answer, False
 
     def _read_tool_results(self, message: Mapping[str, Json]) -> None:
         for block in map(object_of, list_of(message.get("content"))):
