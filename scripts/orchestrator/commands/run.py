@@ -20,13 +20,16 @@ from orchestrator.model import Json, Status
 from orchestrator.render.prompt import Audience
 from orchestrator.render.status import run_record
 from orchestrator.system import files
+from orchestrator.system.locks import holder
+from orchestrator.system.process_table import MARK_VARIABLE
 from orchestrator.workers import hand_over
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.integrity import is_merged
 from orchestrator.workers.options import Wishes
 
-DETACH_LOOK_S = 0.2
-"""How long a detached run is watched for an error that ends it at once."""
+DETACH_PATIENCE_S = 20.0
+"""How long a detached run may take until it holds its lock, past everything that can end it at once."""
+DETACH_LOOK_S = 0.05
 
 
 def prompt(place: Place, task: str, *, audience: str = "subagent") -> ExitCode:
@@ -82,6 +85,17 @@ def run(place: Place, wishes: Wishes, *, is_detached: bool = False) -> ExitCode:
     return code
 
 
+def _code_unless_begun(started: subprocess.Popen[bytes], lock: str) -> int | None:
+    """The exit code of a detached run that ended at once; None as soon as it holds the lock of the run."""
+    begun, give_up = clock.now() - 0.01, time.monotonic() + DETACH_PATIENCE_S  # what the lock says is rounded
+    while (code := started.poll()) is None and time.monotonic() < give_up:
+        other = holder(lock)
+        if other is not None and other.started >= begun:
+            break
+        time.sleep(DETACH_LOOK_S)
+    return code
+
+
 def _detached(place: Place) -> ExitCode:
     """Start the same command again in a session of its own, and answer with the run's id and the log."""
     session = open_session(place)
@@ -90,17 +104,19 @@ def _detached(place: Place) -> ExitCode:
     log = place.paths.inside("logs", f"run-{stamp}.log")
     words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
     program = [sys.executable, os.path.abspath(sys.argv[0])] if sys.argv[0].endswith(".py") else [sys.argv[0]]
+    # A worker may start a run of its own: that one is not part of the attempt, and outlives it.
+    environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     with os.fdopen(files.open_output(log), "wb") as output:
         started = subprocess.Popen(
             [*program, *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
             close_fds=True,
         )
-    time.sleep(DETACH_LOOK_S)
-    code = started.poll()
+    code = _code_unless_begun(started, place.paths.run_lock)
     if code not in (None, 0):
         said = (files.read_bytes_or_none(log) or b"").decode("utf-8", "replace").strip()
         raise CannotGoOnError(f"the run ended at once with exit code {code}: {said}", "mend the cause and run again")
