@@ -367,3 +367,21 @@ def test_on_windows_a_file_that_somebody_has_open_is_tried_again(
 def test_an_unusual_error_keeps_the_words_of_the_system() -> None:
     error = files.failure("write", "x", OSError(errno.ETXTBSY, "Text file busy"))
     assert (error.message, bool(error.advice)) == ("cannot write x: Text file busy", True)
+
+
+@pytest.mark.parametrize("before", ["", "short", "much longer than what follows"])
+def test_a_page_is_written_over_what_it_said(tmp_path: Path, before: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(before)
+    files.write_page(str(page), "what it says now")
+    assert page.read_text() == "what it says now"
+
+
+def test_a_new_page_is_private_and_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
+    page, link = tmp_path / "page.md", tmp_path / "link.md"
+    files.write_page(str(page), "text")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    link.symlink_to(page)
+    with pytest.raises(CannotGoOnError):
+        files.write_page(str(link), "elsewhere")
+    assert page.read_text() == "text"

@@ -205,6 +205,24 @@ def write_new(path: str, data: bytes | str, flush: bool = False) -> None:
         raise failure("write", path, error) from error
 
 
+def write_page(path: str, text: str) -> None:
+    """Writes a page for people (0600) by which nothing is decided, over what it said before.
+
+    It is not emptied first and not replaced by rename: after either, ext4 flushes the new content before it goes on.
+    Raises `CannotGoOnError`; then the page may be part old and part new.
+    """
+    content = text.encode("utf-8", "replace")
+    fd = open_output(path, is_emptied=False)
+    try:
+        try:
+            _write_all(fd, content)
+            os.ftruncate(fd, len(content))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise failure("write", path, error) from error
+
+
 def publish_all(pairs: Sequence[tuple[str, str]]) -> None:
     """Gives finished and flushed files their names, each by rename, and flushes their folder once, at the end.
 
@@ -241,13 +259,14 @@ def publish(temp: str, path: str) -> None:
         raise failure("publish", path, error) from error
 
 
-def open_output(path: str) -> int:
-    """A descriptor of an empty private file for a program's output; not inherited unless it is passed on.
+def open_output(path: str, *, is_emptied: bool = True) -> int:
+    """A descriptor of a private file for a program's output, empty at first; not inherited unless it is passed on.
 
     A symbolic link in its place is refused. Raises `CannotGoOnError`.
     """
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_emptied else 0)
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | _BINARY | _CLOEXEC, PRIVATE_FILE)
+        return os.open(path, flags | _NOFOLLOW | _BINARY | _CLOEXEC, PRIVATE_FILE)
     except OSError as error:
         raise failure("write", path, error) from error
 

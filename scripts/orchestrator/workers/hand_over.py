@@ -88,8 +88,7 @@ def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
         context_file=shown_path(paths, "context", f"{task}.md") if os.path.exists(context) else "",
         folder=shown_path(paths),
     )
-    # In place: nothing is decided by this page, and a rename over it would cost a flush of it each time.
-    files.write_new(paths.agent_task(state.agents[task], task, shared), text)
+    files.write_page(paths.agent_task(state.agents[task], task, shared), text)
 
 
 def refresh_dependants(paths: RunPaths, state: State, tasks: Iterable[str]) -> None:
