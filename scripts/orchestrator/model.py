@@ -199,6 +199,12 @@ class Task:
         return tuple(dependency.task for dependency in self.deps)
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """The names of the roles that may do it: its own, and that of its fallback."""
+        other = self.fallback.role if self.fallback else None
+        return tuple(name for name in (self.role, other) if name)
+
+    @property
     def failure_strategy(self) -> OnFailure:
         """``on_failure`` as it holds: skip for P3 where the plan says nothing, else retry."""
         if self.on_failure is not None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.desk.rolefiles import Origin, Roles, find_roles
+from orchestrator.desk.projectroles import find_roles
+from orchestrator.desk.rolefiles import Origin, Roles
 from orchestrator.errors import InvalidInputError
 from orchestrator.system import files
 

@@ -137,6 +137,7 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("estimate", "estimate"),
     ("graph", "graph"),
     ("init", "init"),
+    ("roles", "roles"),
     ("trust", "trust"),
     ("next", "next"),
     ("start", "start T-01"),

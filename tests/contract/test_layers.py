@@ -75,7 +75,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchestrator.system.*",
     ),
     "store": (
-        "orchestrator.desk.rolefiles",
+        "orchestrator.desk.projectroles",
         "orchestrator.store.*",
     ),
     "executors": ("orchestrator.executors", "orchestrator.executors.*"),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.desk.projectroles import BUNDLED
 from orchestrator.desk.rolefields import PERMISSION_MODES, Limits
 from orchestrator.desk.rolefiles import (
-    BUNDLED,
     READ_ONLY_TYPES,
     Origin,
     Role,

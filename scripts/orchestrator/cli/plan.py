@@ -66,13 +66,17 @@ def init(
     plan: PlanFile = None,
     force: Annotated[bool, typer.Option("--force", help="Keep an old run aside and begin anew.")] = False,
     trust: Annotated[bool, typer.Option("--trust", help="Accept the programs that the plan starts.")] = False,
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Give each task that names no role the one that is proposed.")
+    ] = False,
     dir: Dir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     from orchestrator.commands import init as commands
 
-    raise typer.Exit(commands.init(Place.here(dir, as_json), plan, is_forced=force, is_trusted=trust))
+    place = Place.here(dir, as_json)
+    raise typer.Exit(commands.init(place, plan, is_forced=force, is_trusted=trust, takes_roles=roles))
 
 
 @app.command("add", help=HELP["add"])

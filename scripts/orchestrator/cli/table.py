@@ -44,6 +44,9 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "check": ("aggregate", "The result checklist, with advice for each gap."),
         "merge": ("aggregate", "Merge the results into final_output.md."),
     },
+    "desk": {
+        "roles": ("roles", "The specialists there are, where they come from, and what is wrong with their files."),
+    },
     "help": {
         "demo": ("run", "Run a bundled plan through all four phases."),
         "skill": ("help", "Where the skill's documents are."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 
 from orchestrator import clock, ids
 from orchestrator.commands.aside import put_aside, undoing
@@ -22,16 +23,36 @@ from orchestrator.system import files
 from orchestrator.system.locks import FileLock, remove_free_lock
 from orchestrator.workers.hand_over import write_agent_file
 from orchestrator.workers.hands import WorkerHands
+from orchestrator.workers.roles import role_problems
+
+NEXT_STEP = "Next: orchestrate next (do them here) or orchestrate run (worker processes)"
+MOST_PROPOSED = 30
+"""A plan with more tasks without a role gets no proposals."""
 
 
-def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted: bool = False) -> ExitCode:
-    """Make a run of a plan: its journal, ``master_plan.md``, and one file for each agent."""
+def init(
+    place: Place,
+    named: str | None,
+    *,
+    is_forced: bool = False,
+    is_trusted: bool = False,
+    takes_roles: bool = False,
+) -> ExitCode:
+    """Make a run of a plan: its journal, ``master_plan.md``, and one file for each agent.
+
+    ``takes_roles`` writes the proposed roles into the run's copy of the plan.
+    """
     path = plan_file(place, named)
     data = read_plan_file(path)
     reading = checked_plan(data)
     plan = accepted(reading.plan, reading.problems, path)
-    for problem in reading.problems:
+    for problem in (*reading.problems, *role_problems(place.paths, plan.tasks)):
         tell(problem.text(os.path.relpath(path)))
+    proposed = _proposed_roles(plan)
+    if takes_roles and proposed:
+        data = _with_roles(data, proposed)
+        reading = checked_plan(data)
+        plan = accepted(reading.plan, reading.problems, path)
     lock = FileLock(f"{place.paths.folder}.init-lock", signed=False)
     try:
         with lock:
@@ -54,14 +75,40 @@ def init(place: Place, named: str | None, *, is_forced: bool = False, is_trusted
         "stages": state.stages,
         "master_plan": place.paths.table,
         "kept": kept,
+        "proposed_roles": [{"task": task, "role": role, "why": why} for task, role, why in proposed],
     }
-    text = (
-        f"Created {len(plan.tasks)} tasks in {state.stages} stages for {len(set(state.agents.values()))} agents.\n"
-        f"Plan and status: {os.path.relpath(place.paths.table)}\n"
-        "Next: orchestrate next (do them here) or orchestrate run (worker processes)"
-    )
-    answer(place, record, text)
+    lines = [
+        f"Created {len(plan.tasks)} tasks in {state.stages} stages for {len(set(state.agents.values()))} agents.",
+        f"Plan and status: {os.path.relpath(place.paths.table)}",
+    ]
+    if proposed:
+        where = f"`role:` in {os.path.relpath(place.paths.plan)}"
+        lines.append(f"Roles, written to {where}:" if takes_roles else f"Proposed roles, for {where}:")
+        lines += [f"  {task}: {role}, {why}" for task, role, why in proposed]
+    answer(place, record, "\n".join([*lines, NEXT_STEP]))
     return ExitCode.DONE
+
+
+def _proposed_roles(plan: Plan) -> list[tuple[str, str, str]]:
+    """For each task that names no role: the task, the role that its words speak for, and why.
+
+    Nothing is proposed for a plan that nobody reads line by line.
+    """
+    without = [task for task in plan.tasks if task.role is None]
+    if not without or len(without) > MOST_PROPOSED:
+        return []
+    from orchestrator.desk.rolefiles import proposed_role
+
+    return [(task.id, *proposed_role(task)) for task in without]
+
+
+def _with_roles(data: bytes, proposed: Sequence[tuple[str, str, str]]) -> bytes:
+    from orchestrator.plans.planfile import with_task_fields
+
+    text = data.decode("utf-8-sig")
+    for task, role, _ in proposed:
+        text = with_task_fields(text, task, {"role": role})
+    return text.encode()
 
 
 def created(place: Place, data: bytes, reading: PlanReading, plan: Plan) -> Session:

@@ -45,7 +45,7 @@ def _asked(
     place: Place, request: str, claude: str | None, model: str | None, budget_usd: float | None
 ) -> tuple[Triage, float]:
     """A model's judgement, and what it cost in US dollars."""
-    from orchestrator.desk.rolefiles import find_roles
+    from orchestrator.desk.projectroles import find_roles
     from orchestrator.desk.triageopinion import opinion, opinion_question, opinion_schema
     from orchestrator.workers.ask import Question, ask
     from orchestrator.workers.hand_over import exists_in

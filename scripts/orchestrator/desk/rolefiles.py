@@ -4,28 +4,21 @@ A role is a Markdown file: front matter that says when it is used and what it ma
 prompt under a heading such as ``## worker_type: audit`` hold for that kind of work alone. The user's own are in
 ``.orchestrator/roles/``; the agents of Claude Code in ``.claude/agents/`` are read as they are.
 
-Reading is pure; ``find_roles`` alone looks at the disk.
+Pure; ``projectroles`` finds the files.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 
 from orchestrator.desk.rolefields import Limits, fields_of
 from orchestrator.desk.rolesource import NoFrontError, Sections, front_of, sections_of
 from orchestrator.desk.roletools import EVERY_TOOL, granted, reading_only
-from orchestrator.errors import CannotGoOnError, InvalidInputError, Problem, Severity, errors_of
+from orchestrator.errors import InvalidInputError, Problem, Severity, errors_of
 from orchestrator.model import Json, Task
-from orchestrator.system import files
 from orchestrator.wording import excerpt, listed, nearest
-
-BUNDLED = Path(__file__).parents[1] / "roles"
-MOST_FILES = 500
-"""Files of one folder that are looked at; more are no roles that a person wrote."""
 
 READ_ONLY_TYPES = frozenset({"planner", "audit"})
 """Kinds of work that look and change nothing, whatever the role may do otherwise."""
@@ -187,27 +180,6 @@ def assembled(readings: Iterable[RoleReading]) -> Roles:
     return Roles(chosen, tuple(hidden), unclear, tuple(problems))
 
 
-def find_roles(project: str, folder: str) -> Roles:
-    """The roles of ``project``: bundled ones, those in ``roles`` of the run's ``folder``, and agents of Claude Code.
-
-    A file that cannot be read is a problem of that file. Touches the disk.
-    """
-    readings = [read_role(path.read_bytes(), Source(f"roles/{path.name}", Origin.BUNDLED)) for path in _bundled()]
-    own = os.path.join(folder, "roles")
-    agents = os.path.join(project, ".claude", "agents")
-    for origin, paths in ((Origin.OWN, _markdown(own, deep=False)), (Origin.AGENT, _markdown(agents, deep=True))):
-        for path in paths:
-            shown = os.path.relpath(path, project).replace(os.sep, "/")
-            try:
-                data = files.read_bytes_or_none(path)
-            except CannotGoOnError as error:
-                readings.append(RoleReading(Source(shown, origin), None, (Problem(error.message, error.advice),)))
-                continue
-            if data is not None:  # else it has just been taken away, or is a link to nothing
-                readings.append(read_role(data, Source(shown, origin, files.digest(data))))
-    return assembled(readings)
-
-
 def role_prompt(role: Role, worker_type: str | None = None) -> str:
     """What goes before a task's prompt: the role's, and its section for ``worker_type``."""
     parts = [f"## Your role: {role.name}", role.prompt]
@@ -259,18 +231,3 @@ def _told(problems: Iterable[Problem], is_agent: bool) -> tuple[Problem, ...]:
     """``problems`` in the order of their lines; all are warnings in an agent of Claude Code."""
     told = (replace(problem, severity=Severity.WARNING) if is_agent else problem for problem in problems)
     return tuple(sorted(told, key=lambda problem: problem.line or 0))
-
-
-def _bundled() -> list[Path]:
-    return sorted(BUNDLED.glob("*.md"))
-
-
-def _markdown(folder: str, *, deep: bool) -> Iterator[str]:
-    """The Markdown files in ``folder`` in the order of their names, with ``deep`` also those in folders inside it."""
-    found: list[str] = []
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        found += [os.path.join(place, name) for name in sorted(names) if name.endswith(".md")]
-        if not deep or len(found) >= MOST_FILES:
-            break
-    return iter(found[:MOST_FILES])

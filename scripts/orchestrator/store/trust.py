@@ -6,13 +6,16 @@ that starts nothing can be added without asking again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from orchestrator.errors import CannotGoOnError
 from orchestrator.paths import RunPaths
 from orchestrator.store.state import State
 from orchestrator.system import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orchestrator.desk.rolefiles import Role
 
 
 def trusted_parts(paths: RunPaths, state: State) -> list[str]:
@@ -21,12 +24,24 @@ def trusted_parts(paths: RunPaths, state: State) -> list[str]:
     if state.plan.run.command:
         parts.append(f"run.command: {state.plan.run.command}")
     parts += [f"hook {event}: {command}" for event, command in sorted(state.plan.run.hooks.items())]
-    roles = {task.role for task in state.tasks.values() if task.role}
-    for role in sorted(roles):
-        data = files.read_own_or_none(paths.inside("roles", f"{os.path.basename(role)}.md"))
-        if data is not None:
-            parts.append(f"role file roles/{role}.md: {files.digest(data)}")
+    parts += _role_parts(paths, state)
     return parts
+
+
+def role_part(role: Role) -> str:
+    """The line for a role whose file is the user's; another text in the file is another part."""
+    return f"role {role.name} in {role.source.path}: {role.source.digest}"
+
+
+def _role_parts(paths: RunPaths, state: State) -> list[str]:
+    """A line for each role that the tasks use, their fallbacks included, and that does not ship with the program."""
+    names = {name.casefold() for task in state.tasks.values() for name in task.roles}
+    if not names:
+        return []
+    from orchestrator.desk.projectroles import users_roles
+
+    own = users_roles(paths.project, paths.folder).by_name
+    return [role_part(own[name]) for name in sorted(names) if name in own]
 
 
 def trust_digest(parts: list[str]) -> str:

@@ -116,7 +116,7 @@ def open_attempt(
 def begin(attempt: Attempt) -> None:
     """Write the prompt and start the worker. The start of the attempt is on record by now."""
     store, paths, task = attempt.store, attempt.store.paths, attempt.task
-    spec = hand_over.effective(store.state, task)
+    spec = hand_over.effective(paths, store.state, task)
     record = store.state.records[task]
     text = hand_over.task_prompt(
         paths,
@@ -142,7 +142,7 @@ def begin(attempt: Attempt) -> None:
         lock=lock,
         session_id=record.session_id,
         resumes=record.resumes,
-        budget_usd=record.reserved_usd or spec.budget_usd,
+        budget_usd=min((usd for usd in (record.reserved_usd, spec.budget_usd) if usd), default=None),
         changes_before=changes.snapshot(paths.project, spec),
     )
     attempt.begun, attempt.begun_s = clock.now(), time.monotonic()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import OrchestrateError, UsageError
 from orchestrator.model import Status, Task
 from orchestrator.paths import RunPaths
 from orchestrator.plans.subtasks import with_parents
@@ -16,6 +16,11 @@ from orchestrator.render.inputs import InputFiles
 from orchestrator.render.prompt import CHARACTERS_PER_TOKEN, DEFAULT_LIMIT, Audience, Prompt, prompt
 from orchestrator.store.state import State
 from orchestrator.system import files
+from orchestrator.workers.roles import role_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orchestrator.desk.rolefiles import Role
 
 _LIMIT_MARGIN = 400
 """Characters for the frames and the announcements of cuts, which the size without any material does not have."""
@@ -31,8 +36,24 @@ def shown_path(paths: RunPaths, *parts: str) -> str:
     return "/".join((paths.shown_folder, *parts))
 
 
-def effective(state: State, task: str) -> Task:
-    """``task`` as its next attempt runs it: with the fallback's model and role once that is in force."""
+def effective(paths: RunPaths, state: State, task: str) -> Task:
+    """``task`` as its next attempt runs it: with what its role says and, once that is in force, its fallback.
+
+    Raises where its role cannot be used.
+    """
+    spec = planned(state, task)
+    role = role_of(paths, state, spec)
+    return spec if role is None else _completed(spec, role)
+
+
+def _completed(spec: Task, role: Role) -> Task:
+    from orchestrator.desk.rolefiles import with_role
+
+    return with_role(spec, role)
+
+
+def planned(state: State, task: str) -> Task:
+    """``task`` as the plan has it for its next attempt: with the fallback's model and role once that is in force."""
     spec = state.tasks[task]
     if not state.records[task].fallback or spec.fallback is None:
         return spec
@@ -80,7 +101,7 @@ def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
     context = paths.context(task)
     text = agent_file(
         state.plan,
-        state.tasks[task],
+        _with_role(paths, state, state.tasks[task]),
         agent=state.agents[task],
         result_file=shown_path(paths, result_name(paths, state, task)),
         dependencies=handed_over(paths, state, task, with_text=False),
@@ -89,6 +110,15 @@ def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
         folder=shown_path(paths),
     )
     files.write_page(paths.agent_task(state.agents[task], task, shared), text)
+
+
+def _with_role(paths: RunPaths, state: State, spec: Task) -> Task:
+    """``spec`` with what its role says, for people; a role that cannot be used is told where the task is started."""
+    try:
+        role = role_of(paths, state, spec)
+    except OrchestrateError:
+        return spec
+    return spec if role is None else _completed(spec, role)
 
 
 def refresh_dependants(paths: RunPaths, state: State, tasks: Iterable[str]) -> None:
@@ -107,18 +137,23 @@ def task_prompt(
     audience: Audience,
     attempt: int,
     command: str = "orchestrate",
-    role_prompt: str = "",
     focus: str = "",
     failed_before: str = "",
     tools: tuple[str, ...] = (),
     limit_tokens: int | None = None,
 ) -> Prompt:
-    """The whole prompt of ``attempt`` of ``task``: assignment, files, dependency results and what was gathered.
+    """The whole prompt of ``attempt`` of ``task``: role, assignment, files, dependency results and what was gathered.
 
     With ``limit_tokens`` the whole takes at most about so many tokens: results and gathered material are cut to what
-    the assignment leaves. Raises ``UsageError`` where the assignment alone takes more.
+    the assignment leaves. Raises ``UsageError`` where the assignment alone takes more,
+    and as ``effective`` does.
     """
-    spec = effective(state, task)
+    spec = planned(state, task)
+    role_words = ""
+    if audience is not Audience.READER and (role := role_of(paths, state, spec)) is not None:
+        from orchestrator.desk.rolefiles import role_prompt
+
+        spec, role_words = _completed(spec, role), role_prompt(role, spec.worker_type)
     context = files.read_own_or_none(paths.context(task))
     dependencies = handed_over(paths, state, task, with_text=True)
     inputs = _input_files(paths.project, spec.inputs)
@@ -135,7 +170,7 @@ def task_prompt(
             inputs=inputs,
             context=context.decode("utf-8", "replace") if context else "",
             context_file=shown_path(paths, "context", f"{task}.md") if context else "",
-            role_prompt=role_prompt,
+            role_prompt=role_words,
             focus=focus,
             failed_before=failed_before,
             is_fallback=state.records[task].fallback,
