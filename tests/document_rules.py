@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from document_pieces import Texts, anchor, anchors, pieces, tables
 
 _CALL = re.compile(r"(?<![\w/.-])(?:orchestrate|\S*/orchestrate\.py\"?)[ \t]+(?=(?P<words>[^\n]*))")
-_TASK_KEY = re.compile(r"T-\d+")
+_NUMBERED_KEY = re.compile(r"T-\d+|stage_\d+")
 _SHELL_ENDS = frozenset({"&&", "||", "|", ";", ">", ">>", "<", "#", "→"})
 _PLACEHOLDERS = frozenset({"COMMAND", "COMMAND:", "--help", "--version"})
 
@@ -273,7 +273,7 @@ def shape_problems(shown: object, answer: object, place: str = "$") -> list[str]
     if shown is None or answer is None:
         return []
     if isinstance(shown, dict) and isinstance(answer, dict):
-        if shown and answer and all(_TASK_KEY.fullmatch(key) for key in (*shown, *answer)):
+        if shown and answer and all(_NUMBERED_KEY.fullmatch(key) for key in (*shown, *answer)):
             return shape_problems(next(iter(shown.values())), next(iter(answer.values())), f"{place}.ID")
         problems = [f"{place}: {key} is not in the answer" for key in shown if key not in answer]
         problems += [f"{place}: {key} is not in the document" for key in answer if key not in shown]

@@ -39,6 +39,7 @@ class EventType(StrEnum):
     QUIET_HOURS_SET = "quiet_hours_set"
     BATCH_COMPLETED = "batch_completed"
     MERGED = "merged"
+    CRITERION_JUDGED = "criterion_judged"
     REPAIRED = "repaired"
     NOTE = "note"
     ORCHESTRATION_COMPLETED = "orchestration_completed"
@@ -158,6 +159,19 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "results": "how many results it was made of",
         "hash": "digest of that file",
         "elsewhere": "true where that is another file than the run's final_output.md",
+    },
+    EventType.CRITERION_JUDGED: {
+        "number": "of the criterion in the plan, from 1",
+        "criterion": "its text, cut where it is long",
+        "hash": "digest of its text",
+        "verdict": "met, not met or not judged",
+        "shown_by": "the tasks whose results show it",
+        "basis": "digest of the results that were looked at",
+        "how": "hand or ai",
+        "by": "who: a person, or the model",
+        "note": "why",
+        "cost_usd": "of the question to the model, once for all criteria of it",
+        "tokens": "of that question",
     },
     EventType.REPAIRED: {"kept": "where the damaged file is"},
     EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},

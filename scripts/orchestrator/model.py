@@ -50,6 +50,14 @@ class RunState(StrEnum):
     COMPLETED = "completed"
 
 
+class Verdict(StrEnum):
+    """Whether a success criterion of the plan was reached, as somebody judged it."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    NOT_JUDGED = "not judged"
+
+
 class Priority(StrEnum):
     """P0 runs first. P3 is only given by hand, and is skipped when it fails."""
 

@@ -62,6 +62,16 @@ class RunPaths:
         return self.inside("final_output.md")
 
     @property
+    def report(self) -> str:
+        """What was asked and what was delivered."""
+        return self.inside("report.md")
+
+    @property
+    def report_page(self) -> str:
+        """The same as one page for a browser."""
+        return self.inside("report.html")
+
+    @property
     def run_lock(self) -> str:
         """Held by the one ``run`` or ``feed`` that is active."""
         return self.inside("run.lock")

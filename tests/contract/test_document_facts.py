@@ -125,6 +125,7 @@ SHOWN = {
 PLAN = f"""\
 title: Shapes
 request: What do the answers look like?
+objectives: {{success_criteria: [Each has the keys that are shown]}}
 tasks:
   - {{id: T-01, name: First, description: Do it., estimate: 1m, role: docs, verify: ["{sys.executable} -c pass"]}}
   - {{id: T-02, name: Second, description: Do it., deps: [T-01], rehearse: {{duration: 0}}}}
@@ -155,6 +156,11 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("run", "run --executor rehearse --scale 0"),
     ("check", "check"),
     ("merge", "merge"),
+    ("accept", "accept 1 --note fine"),
+    ("report", "report"),
+    ("export", "export"),
+    ("export --format csv", "export --format csv"),
+    ("watch", "watch --once"),
     ("repair", "repair"),
     ("status", "status"),
     ("list", "list"),

@@ -60,6 +60,8 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchestrator.merge.*",
         "orchestrator.plans.*",
         "orchestrator.render.*",
+        "orchestrator.report",
+        "orchestrator.report.*",
         "orchestrator.store.change",
         "orchestrator.store.consequences",
         "orchestrator.store.edits",

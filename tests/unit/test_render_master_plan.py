@@ -198,7 +198,7 @@ class TestLog:
         run.now += 45
         run.complete("T-01")
         moves.add_consequences(run)
-        run.record(EventType.MERGED, strategy="concat", file=".orchestrator/final_output.md")
+        run.record(EventType.MERGED, strategy="concat", file=".orchestrator/final_output.md", hash="sha256:0")
         assert logged(run)[-7:] == [
             *("Batch #1 Completed", "- Duration: 45s"),
             *("All Tasks Completed", "- Total duration: 45s"),

@@ -154,6 +154,18 @@ def health(dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> No
     raise typer.Exit(commands.health(Place.here(dir, as_json)))
 
 
+@app.command("watch", help=HELP["watch"])
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Show how it is now, and end.")] = False,
+    dir: Dir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    from orchestrator.commands import watch as commands
+
+    raise typer.Exit(commands.watch(Place.here(dir, as_json), is_once=once))
+
+
 @app.command("doctor", help=HELP["doctor"])
 def doctor(
     claude: ClaudePath = None,

@@ -38,11 +38,15 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "pause": ("state", "Start nothing new for now."),
         "resume": ("state", "End a pause."),
         "health": ("run", "Which workers are gone, silent, without progress or slow, and what was done."),
+        "watch": ("run", "A run as it goes on, for anybody who does not run it; ends when it ends."),
         "doctor": ("run", "Check what is installed and what is missing for what."),
     },
     "aggregate": {
         "check": ("aggregate", "The result checklist, with advice for each gap."),
         "merge": ("aggregate", "Merge the results into final_output.md."),
+        "report": ("aggregate", "What was asked and delivered, by success criterion: report.html and report.md."),
+        "accept": ("aggregate", "Say as a person that success criteria are met, or that one is not."),
+        "export": ("aggregate", "The whole run as JSON, CSV, a drawing of the graph or a Gantt chart."),
     },
     "desk": {
         "roles": ("roles", "The specialists there are, where they come from, and what is wrong with their files."),

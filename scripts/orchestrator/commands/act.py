@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from orchestrator import clock
 from orchestrator.commands.answers import answer_moved, answer_tasks, started_text
 from orchestrator.commands.given_result import given_result
-from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session
+from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session, user
 from orchestrator.errors import ExitCode, InvalidInputError, Problem, UsageError
 from orchestrator.events import EventType
 from orchestrator.executors.claude_argv import worker_environment
@@ -189,18 +189,9 @@ def approve(place: Place, tasks: Sequence[str], *, is_all: bool = False, note: s
     with session.store.change() as change:
         for task in names:
             if not change.state.records[task].approved:
-                change.record(EventType.APPROVED, task, by=_user(), note=note or None)
+                change.record(EventType.APPROVED, task, by=user(), note=note or None)
     session.show()
     return answer_moved(session, names)
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def pause(place: Place, *, reason: str = "", until: float | None = None, quiet_hours: str | None = None) -> ExitCode:

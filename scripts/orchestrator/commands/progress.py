@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING
 
 from orchestrator import clock
 from orchestrator.commands.session import Place, answer, read_session
-from orchestrator.durations import duration_text
 from orchestrator.errors import ExitCode
 from orchestrator.model import Status
-from orchestrator.render.markdown import one_line
+from orchestrator.render.live import approvals_text, picture, started_line
 from orchestrator.render.master_plan import pause_text
 from orchestrator.render.status import run_reason, task_reason
-from orchestrator.render.summary import agent_line, money_text
+from orchestrator.render.summary import agent_line
 from orchestrator.store.state import State
 from orchestrator.store.store import Store
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
-
-NAME_SHOWN = 48
-ROWS_SHOWN = 12
 
 
 class PlainProgress:
@@ -31,14 +27,13 @@ class PlainProgress:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._paused = ""
+        self._waiting = ""
 
     def started(self, tasks: list[str]) -> None:
         """Say which tasks have begun."""
         state = self._store.state
         for task in tasks:
-            attempt = state.records[task].attempt
-            again = f" (attempt {attempt})" if attempt > 1 else ""
-            self._say(f"[{state.agents[task]}] {task} Running{again}: {one_line(state.tasks[task].name, NAME_SHOWN)}")
+            self._say(started_line(state, task, state.records[task].attempt))
 
     def ended(self, task: str) -> None:
         """Say how an attempt of ``task`` ended."""
@@ -50,7 +45,7 @@ class PlainProgress:
             self._tell_pause(pause_text(state.pause))  # now: a short one may be over at the next look
 
     def looked(self) -> None:
-        """Say once that the run is paused."""
+        """Say once that the run is paused, and which tasks wait for a person."""
         pause = self._store.state.pause
         self._tell_pause(pause_text(pause) if pause is not None and pause.holds(clock.now()) else "")
 
@@ -58,6 +53,11 @@ class PlainProgress:
         if text != self._paused:
             self._paused = text
             self._say(text or "Resumed")
+        waiting = approvals_text(self._store.state)
+        if waiting != self._waiting:
+            self._waiting = waiting
+            if waiting:
+                self._say(waiting)
 
     def __enter__(self) -> PlainProgress:
         return self
@@ -93,20 +93,7 @@ class LiveProgress(PlainProgress):
     def _picture(self) -> Text:
         from rich.text import Text
 
-        state, now = self._store.state, clock.now()
-        done = state.count(Status.COMPLETED) + state.count(Status.SKIPPED)
-        width = 30
-        filled = width * done // max(1, len(state.tasks))
-        money = f"  {money_text(state.spent_usd)}" if state.spent_usd else ""
-        lines = [f"{'█' * filled}{'░' * (width - filled)} {state.progress_percent}%  {done}/{len(state.tasks)}{money}"]
-        running = state.with_status(Status.RUNNING)
-        for task in running[:ROWS_SHOWN]:
-            begun = state.records[task].start or now
-            name = one_line(state.tasks[task].name, NAME_SHOWN)
-            lines.append(f"  🔵 {state.agents[task]} {task} {name} {duration_text(max(0.0, now - begun))}")
-        if state.pause is not None and state.pause.holds(now):
-            lines.append(f"  {pause_text(state.pause)}")
-        return Text("\n".join(lines))
+        return Text(picture(self._store.state, clock.now()))
 
     def _say(self, line: str) -> None:
         if self._live is None:
@@ -156,6 +143,8 @@ def closing_line(store: Store, code: ExitCode, again: str = "orchestrate run") -
     reason = run_reason(store.state, clock.now()) or (f"waiting for approval: {approvals}" if approvals else "")
     if code is ExitCode.DONE:
         return "All tasks are done. Next: orchestrate check && orchestrate merge"
+    if code is ExitCode.STOPPED and approvals and reason.endswith(approvals):
+        return f"Stopped for now: {reason}. Next: orchestrate approve ID (or --all), then {again}"
     if code is ExitCode.STOPPED:
         return f"Stopped for now: {reason or 'tasks are left'}. Next: {again}, when the cause is gone"
     if code is ExitCode.INTERRUPTED:

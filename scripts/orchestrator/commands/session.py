@@ -150,6 +150,16 @@ def own_command() -> str:
     return "orchestrate"
 
 
+def user() -> str:
+    """Who gives a command."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
 def known_tasks(session: Session, tasks: Sequence[str]) -> list[str]:
     """The ids as the plan writes them; raises for one that is not there."""
     from orchestrator.store.moves import known

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Protocol
 
 from orchestrator import clock
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.events import EventType
 from orchestrator.model import RunState, Status
-from orchestrator.store.schedule import Choice, Limits, choices, next_due
+from orchestrator.store.schedule import Choice, Limits, choices, expected_spans, next_due
 from orchestrator.store.state import DONE, State
 from orchestrator.store.store import Store
 from orchestrator.system.locks import FileLock, holder
@@ -166,11 +165,8 @@ def _budget_words(spent: float, budget: float) -> str:
 
 def expected_order(state: State, slots: int) -> list[str]:
     """The tasks that are left, as they would be started on ``slots`` slots if each took as long as it is estimated."""
-    from orchestrator.plans.simulation import schedule
-
-    left = {name: task for name, task in state.tasks.items() if state.status(name) not in DONE}
-    tasks = [replace(task, deps=tuple(dep for dep in task.deps if dep.task in left)) for task in left.values()]
-    spans = schedule(tasks, slots).spans
+    left = {task for task in state.tasks if state.status(task) not in DONE}
+    spans = expected_spans(state, left, slots)
     return sorted(left, key=lambda name: (spans[name][0], state.start_key(name)))
 
 

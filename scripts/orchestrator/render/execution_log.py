@@ -207,6 +207,13 @@ def _merged(event: Event) -> list[Entry]:
     return [("Result Aggregation Completed", bullets + [f"Missing: {', '.join(missing)}"] * bool(missing))]
 
 
+def _criterion_judged(event: Event) -> list[Entry]:
+    shown_by = _list(event, "shown_by")
+    first = f"{_text(event, 'number')}. {_text(event, 'criterion')}: {_text(event, 'verdict')}"
+    bullets = [first + (f", shown by {', '.join(shown_by)}" if shown_by else "")]
+    return [("Criterion Judged", [*bullets, _with(f"By {_text(event, 'by')}{_cost(event)}", event, "note")])]
+
+
 def _repaired(event: Event) -> list[Entry]:
     return [("Repaired", [_with("The table was rebuilt from the journal", event, "kept", "; the old file is ")])]
 
@@ -247,6 +254,7 @@ _ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
     EventType.RESUMED: _resumed,
     EventType.BATCH_COMPLETED: _batch_completed,
     EventType.MERGED: _merged,
+    EventType.CRITERION_JUDGED: _criterion_judged,
     EventType.REPAIRED: _repaired,
     EventType.NOTE: _note,
     EventType.ORCHESTRATION_COMPLETED: _all_completed,

@@ -80,12 +80,17 @@ def levels(tasks: Sequence[Task], ascii: bool = False) -> str:
 
 
 def gantt(
-    tasks: Sequence[Task], spans: Mapping[str, tuple[float, float]], title: str = "", start: datetime = _MIDNIGHT
+    tasks: Sequence[Task],
+    spans: Mapping[str, tuple[float, float]],
+    title: str = "",
+    start: datetime = _MIDNIGHT,
+    kinds: Mapping[str, str] | None = None,
 ) -> str:
     """The tasks of ``spans`` on a time axis, as a Mermaid Gantt chart with one section for each stage.
 
     ``spans`` are seconds from ``start`` at which each task begins and ends, as ``simulation.Schedule`` has them;
     a task without a span is left out. ``start`` is the time that the axis shows, in whatever zone it should show.
+    ``kinds`` are words of Mermaid's for tasks (``done``, ``active``), and ours, never a value from outside.
     """
     heading = _mermaid_text(one_line(title, LABEL_LENGTH), ":")
     lines = ["gantt", *([f"    title {heading}"] if heading else [])]
@@ -97,7 +102,8 @@ def gantt(
         lines += [f"    section Stage {stage}"] if drawn else []
         for task in drawn:
             begin, end = (start + timedelta(seconds=round(at)) for at in spans[task.id])
-            tag = "crit, " if task.id in critical else ""
+            kind = (kinds or {}).get(task.id)
+            tag = "crit, " * (task.id in critical) + f"{kind}, " * bool(kind)
             times = f"{begin:{_GANTT_TIME}}, {max(1, round((end - begin).total_seconds()))}s"
             lines.append(f"    {_gantt_label(task)} :{tag}{node[task.id]}, {times}")
     return "\n".join(lines) + "\n"

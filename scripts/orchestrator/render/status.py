@@ -115,14 +115,18 @@ def run_reason(state: State, now: float) -> str:
     if outcome in (RunState.BLOCKED, RunState.FAILED):
         failed = state.with_status(Status.FAILED)
         return "; ".join(f"{task} failed: {one_line(state.records[task].reason, 200)}" for task in failed[:3])
-    approvals = state.awaiting_approval()
-    if approvals and outcome is RunState.PAUSED:
-        return "waiting for a person's approval: " + ", ".join(approvals)
+    if outcome is RunState.PAUSED and state.awaiting_approval():
+        return approvals_reason(state)
     slowdown = state.slowdown
     if outcome is RunState.RUNNING and slowdown is not None and slowdown.level_at(now):
         part = f"1 of {2 ** slowdown.level_at(now)} slots in use"
         return f"slowed down until {clock.local_time(slowdown.until)}, {part}: the API asked for it"
     return ""
+
+
+def approvals_reason(state: State) -> str:
+    """Which tasks wait for a person and for nothing else."""
+    return "waiting for a person's approval: " + ", ".join(state.awaiting_approval())
 
 
 def task_reason(state: State, task: str) -> str:
@@ -181,6 +185,9 @@ def _text_in(
         " · ".join(facts),
     ]
     lines += [f"! {one_line(str(run['reason']), 3 * room.words)}"] * bool(run["reason"])
+    approvals = state.awaiting_approval()
+    if approvals and approvals_reason(state) != run["reason"]:
+        lines.append(f"! {one_line(approvals_reason(state), 3 * room.words)}")
     for status in _ORDER:
         tasks = state.with_status(status)
         if tasks:

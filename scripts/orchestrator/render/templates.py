@@ -60,6 +60,7 @@ def environment() -> Environment:
         fenced=markdown.fenced,
         inline=markdown.inline,
         one_line=markdown.one_line,
+        printable=markdown.printable,
         quoted=markdown.quoted,
         sh=shlex.quote,
         ps1=powershell.literal,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.model import Json, Status
+from orchestrator.model import Json, Status, Verdict
 
 CLOCK_SLACK_S = 30.0
 """A clock that is so much earlier than what was recorded was set back; less may be two machines that differ."""
@@ -85,3 +85,19 @@ class Slowdown:
     def until(self) -> float:
         """When all slots are free again, if nothing else is refused; unix seconds."""
         return self.at + self.level * SLOWDOWN_S
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What was last said of one success criterion, at a time in unix seconds.
+
+    ``shown_by`` are the tasks that show it; ``basis`` is the digest of the results that were looked at.
+    """
+
+    verdict: Verdict
+    by: str
+    is_by_hand: bool
+    at: float
+    shown_by: list[str]
+    basis: str = ""
+    note: str = ""

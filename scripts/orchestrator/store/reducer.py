@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.clock import parse_utc
 from orchestrator.events import Event, EventType
-from orchestrator.model import Json, Status
+from orchestrator.model import Json, Status, Verdict
 from orchestrator.planrecords import plan_from_record, task_from_record, with_fields
-from orchestrator.store.records import Pause, Slowdown, TaskRecord
+from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
 from orchestrator.store.state import State
 
 BACK_OFF = "back_off"
@@ -237,6 +237,21 @@ def _on_merged(state: State, event: Event, at: float) -> None:
         state.merged_hash = None if event.get("missing") else str(event["hash"])
 
 
+def _on_criterion_judged(state: State, event: Event, at: float) -> None:
+    state.spent_usd += float(event.get("cost_usd") or 0.0)  # type: ignore[arg-type]
+    state.tokens += int(event.get("tokens") or 0)  # type: ignore[arg-type]
+    shown_by: list[str] = event.get("shown_by") or []  # type: ignore[assignment]
+    state.judgements[str(event["hash"])] = Judgement(
+        Verdict(str(event["verdict"])),
+        by=str(event["by"]),
+        is_by_hand=event["how"] == "hand",
+        at=at,
+        shown_by=[*map(str, shown_by)],
+        basis=str(event.get("basis") or ""),
+        note=str(event.get("note") or ""),
+    )
+
+
 def _on_orchestration_completed(state: State, event: Event, at: float) -> None:
     state.ended = at
     state.announced = str(event["type"])
@@ -264,6 +279,7 @@ _CHANGES: dict[str, Callable[[State, Event, float], None]] = {
     EventType.RESUMED: _on_resumed,
     EventType.QUIET_HOURS_SET: _on_quiet_hours_set,
     EventType.MERGED: _on_merged,
+    EventType.CRITERION_JUDGED: _on_criterion_judged,
     EventType.ORCHESTRATION_COMPLETED: _on_orchestration_completed,
     EventType.ORCHESTRATION_BLOCKED: _on_orchestration_blocked,
 }

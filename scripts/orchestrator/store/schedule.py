@@ -76,6 +76,20 @@ def candidates(state: State, now: float) -> Iterator[str]:
     return merge(sorted(due, key=state.start_key), state.ready(), key=state.start_key) if due else state.ready()
 
 
+def expected_spans(state: State, left: Collection[str], slots: int) -> dict[str, tuple[float, float]]:
+    """When each task of ``left`` would begin and end on ``slots`` slots, in seconds from now.
+
+    Each is taken to last as long as it is estimated, and what it depends on beside ``left`` to be there.
+    """
+    from dataclasses import replace
+
+    from orchestrator.plans.simulation import schedule
+
+    specs = [state.tasks[task] for task in state.tasks if task in left]
+    tasks = [replace(spec, deps=tuple(dep for dep in spec.deps if dep.task in left)) for spec in specs]
+    return dict(schedule(tasks, slots).spans)
+
+
 def open_stage(state: State) -> int:
     """The lowest stage in which something runs or may still start; the stage that ``--by-stage`` stays in."""
     active = state.with_status(Status.RUNNING, Status.RETRYING, Status.PENDING)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 
-from orchestrator.model import Json, Status
+from orchestrator.model import Json, Status, Verdict
 from orchestrator.planrecords import plan_from_record, plan_record, task_from_record, task_record
-from orchestrator.store.records import Pause, Slowdown, TaskRecord
+from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
 from orchestrator.store.state import State
 
 _RECORD_DEFAULTS = {f.name: f.default for f in fields(TaskRecord)}
@@ -45,6 +45,7 @@ def state_record(state: State) -> dict[str, Json]:
         "announced": state.announced,
         "batches_started": {str(stage): at for stage, at in state.batches_started.items()},
         "batches_completed": [*sorted(state.batches_completed)],
+        "judgements": {name: asdict(judgement) for name, judgement in state.judgements.items()},
     }
 
 
@@ -57,6 +58,10 @@ def state_from_record(record: Mapping[str, Json]) -> State:
         for name, item in values.pop("records").items()
     }
     pause, slowdown = values.pop("pause"), values.pop("slowdown", None)
+    judgements = {
+        name: Judgement(**{**item, "verdict": Verdict(item["verdict"])})
+        for name, item in values.pop("judgements", {}).items()
+    }
     started = {int(stage): at for stage, at in values.pop("batches_started").items()}
     return State(
         tasks={task.id: task for task in tasks},
@@ -66,5 +71,6 @@ def state_from_record(record: Mapping[str, Json]) -> State:
         slowdown=Slowdown(*slowdown) if slowdown else None,
         batches_started=started,
         batches_completed=set(values.pop("batches_completed")),
+        judgements=judgements,
         **values,
     )

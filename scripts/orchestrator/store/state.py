@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from orchestrator import graph, ids
 from orchestrator.model import OnFailure, Plan, Priority, RunState, Status, Task
 from orchestrator.plans.subtasks import last_subtasks
-from orchestrator.store.records import Pause, Slowdown, TaskRecord
+from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
 
 __all__ = ["DONE", "OBSTRUCTING", "Pause", "State", "TaskRecord"]
 
@@ -52,6 +52,8 @@ class State:
     announced: str = ""
     batches_started: dict[int, float] = field(default_factory=dict)
     batches_completed: set[int] = field(default_factory=set)
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    """By the digest of the criterion's text."""
 
     def __post_init__(self) -> None:
         self.derive()
