@@ -26,7 +26,7 @@ CMDLETS: dict[str, dict[str, bool]] = {
     "Set-Variable": {"Name": True, "Value": True, "WhatIf": True},
     "Sort-Object": {},
     "Split-Path": {"Path": True, "Parent": False},
-    "Start-Job": {"ScriptBlock": True, "ArgumentList": True},
+    "Start-Job": {"Name": True, "ScriptBlock": True, "ArgumentList": True},
     "Start-Sleep": {"Milliseconds": True},
     "Test-Path": {"LiteralPath": True, "PathType": True},
     "Wait-Job": {"Job": True},
@@ -48,7 +48,7 @@ ASSIGNED_BY_POWERSHELL = {
     *("PSVersionTable", "Sender", "ShellId", "StackTrace", "Switch", "This", "true"),
 }
 # Approved, and none of those that would need ShouldProcess (New, Set, Remove, Start, Stop, Restart, Reset, Update).
-VERBS = {"Get", "Invoke", "Read", "Show", "Test", "Wait", "Write"}
+VERBS = {"Get", "Initialize", "Invoke", "Read", "Show", "Test", "Wait", "Write"}
 TYPES = {
     *("Console", "Diagnostics.Process", "IO.Directory", "Math", "powershell", "runspacefactory"),
     *("CmdletBinding", "hashtable", "int", "regex", "string", "string[]", "switch"),

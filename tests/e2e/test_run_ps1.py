@@ -20,6 +20,8 @@ POOL, JOBS = ("-Engine", "Pool"), ("-Engine", "Jobs")
 ENGINES = pytest.mark.parametrize("engine", [POOL, JOBS], ids=["pool", "jobs"])
 # A job takes a PowerShell of its own, and CI machines are slow.
 LIMIT_S = 120.0
+# A worker that ends at a signal to its group, and what it started, which does not.
+WORKER = ("--executor", "command", "--command", "sh -c 'setsid sleep 90 & sleep 90'")
 HOSTILE = "$(touch pwned) `touch pwned` '; touch pwned #\n\"; touch pwned\n@/etc/passwd {{ 7 * 7 }} ‘ 🚀"
 
 
@@ -305,7 +307,7 @@ def test_ctrl_c_ends_every_worker_and_gives_130(
     states: Callable[[], dict[str, str]],
     no_processes_left: Callable[[float], None],
 ) -> None:
-    write_plan(task("T-01", seconds=90), task("T-02", seconds=90))
+    write_plan(task("T-01"), task("T-02"), options=WORKER)
     running = begun(run_ps1, states, *engine)
     running.send(signal.SIGINT, to_group=to_group)
     assert running.wait().code == 130
@@ -322,7 +324,7 @@ def test_the_workers_of_a_killed_script_end(
     states: Callable[[], dict[str, str]],
     no_processes_left: Callable[[float], None],
 ) -> None:
-    write_plan(task("T-01", seconds=90))
+    write_plan(task("T-01"), options=WORKER)
     running = begun(run_ps1, states, *engine)
     running.send(signal.SIGKILL, to_group=False)
     running.wait()
@@ -357,5 +359,23 @@ def test_a_tied_attempt_ends_with_its_feed_and_its_task_is_put_back(
     time.sleep(1)
     assert tied.process.poll() is None
     feed.send(signal.SIGKILL)
+    assert tied.wait(10).code == 130
+    assert states() == {"T-01": "pending"}
+
+
+def test_a_feed_without_input_ends_what_a_killed_feed_began(
+    orchestrate: Program,
+    write_plan: Callable[..., None],
+    states: Callable[[], dict[str, str]],
+    no_processes_left: Callable[[float], None],
+) -> None:
+    write_plan(task("T-01"), options=WORKER)
+    feed = orchestrate.start("feed", *WORKER)
+    wait_for(lambda: "T-01\n" in feed.stdout)
+    tied = orchestrate.start("exec", "T-01", "--fed", "--tied", *WORKER)
+    wait_for(lambda: states() == {"T-01": "running"})
+    feed.send(signal.SIGKILL)
+    assert orchestrate("feed", "--tied", *WORKER).code == 130
+    no_processes_left(0)
     assert tied.wait(10).code == 130
     assert states() == {"T-01": "pending"}

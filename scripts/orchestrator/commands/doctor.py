@@ -135,7 +135,14 @@ def _powershell() -> Finding:
         if found is not None:
             _, said = _output([found, "-NoProfile", "-Command", "$PSVersionTable.PSVersion.ToString()"])
             return Finding("PowerShell", True, said.strip()[:80], "launch/run.ps1")
-    return Finding("PowerShell", False, "not found", "launch/run.ps1", False, "install PowerShell 7, or use run.sh")
+    return Finding(
+        "PowerShell",
+        False,
+        "not found",
+        "launch/run.ps1",
+        False,
+        "winget install Microsoft.PowerShell, brew install powershell, or use run.sh",
+    )
 
 
 def _claude(program: str, with_login: bool) -> list[Finding]:

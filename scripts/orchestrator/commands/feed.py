@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
@@ -91,7 +92,9 @@ class StandardOutput:
         """Print ``line`` at once."""
         try:
             os.write(sys.stdout.fileno(), f"{line}\n".encode())
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # the one of Windows
+                raise
             self._is_read = False
 
     def is_read(self) -> bool:

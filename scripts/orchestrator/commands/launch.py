@@ -47,7 +47,10 @@ def launch(place: Place, wishes: Wishes) -> ExitCode:
 def own_words() -> list[str]:
     """The words that start this program again, from any folder."""
     program = os.path.abspath(sys.argv[0])
-    return [sys.executable, program] if program.endswith(".py") else [program]
+    if program.endswith(".py"):
+        return [sys.executable, program]
+    # On Windows the program that pip installs takes the ending of its name away before anybody sees it.
+    return [program if os.path.exists(program) else f"{program}.exe"]
 
 
 def shell_word(path: str) -> str:

@@ -98,17 +98,18 @@ def _code_unless_begun(started: subprocess.Popen[bytes], lock: str) -> int | Non
 
 def _detached(place: Place) -> ExitCode:
     """Start the same command again in a session of its own, and answer with the run's id and the log."""
+    from orchestrator.commands.launch import own_words
+
     session = open_session(place)
     files.make_private_folder(place.paths.inside("logs"))
     stamp = clock.utc_text(clock.now()).replace(":", "").replace("-", "")[:15]
     log = place.paths.inside("logs", f"run-{stamp}.log")
     words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
-    program = [sys.executable, os.path.abspath(sys.argv[0])] if sys.argv[0].endswith(".py") else [sys.argv[0]]
     # A worker may start a run of its own: that one is not part of the attempt, and outlives it.
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     with os.fdopen(files.open_output(log), "wb") as output:
         started = subprocess.Popen(
-            [*program, *words],
+            [*own_words(), *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -66,8 +66,17 @@ if ($ByStage) {
     $feeding += '--by-stage'
 }
 
-# Code is that of the last command; Result is the script's, and null until all is done.
-$state = @{ Code = 0; Result = $null; Feed = $null; Begun = $null; Listing = $null; Shown = Get-Date }
+# Code is that of the last command; Result is the script's, and null until all is done. Ending and Listing are how the
+# commands begin that an interruption takes: where that is told of, no function can be called.
+$state = @{
+    Code = 0
+    Result = $null
+    Feed = $null
+    Begun = $null
+    Ending = $null
+    Listing = $null
+    Shown = Get-Date
+}
 
 # A line for a person, on stderr.
 function Write-Note {
@@ -89,6 +98,14 @@ function Get-StartInfo {
     $info.WorkingDirectory = $project
     $info.UseShellExecute = $false
     $info
+}
+
+# Makes ready what an interruption takes. A feed whose input ends at once ends what the feed before it has begun.
+function Initialize-Ending {
+    $state.Ending = Get-StartInfo -Line "feed --tied $($launch.Options)"
+    $state.Ending.RedirectStandardInput = $true
+    $state.Ending.RedirectStandardOutput = $true
+    $state.Listing = Get-StartInfo -Line "list --agents $($launch.Place)"
 }
 
 # Runs a command whose words need no quoting, and leaves its exit code in the state.
@@ -140,9 +157,10 @@ function Invoke-Pool {
         $Begun[$process.Id] = $process
         $null = $process.StandardOutput.ReadToEnd()
         $process.WaitForExit()
+        $Begun.Remove($process.Id)
     }
     $state.Begun = [hashtable]::Synchronized(@{})
-    $state.Listing = Get-StartInfo -Line "list --agents $($launch.Place)"
+    Initialize-Ending
     # The feed keeps to the number of slots. A process that has recorded its task takes a moment longer to end.
     $pool = [runspacefactory]::CreateRunspacePool(1, 2 * $Jobs)
     $pool.Open()
@@ -206,8 +224,8 @@ function Invoke-Pool {
     Write-Progress -Activity 'Running the plan' -Completed
 }
 
-# Runs what the feed prints as background jobs, and leaves the feed's exit code in the state. Ctrl-C ends the feed, and
-# each of the jobs, which are tied to it, ends its worker and puts the task back.
+# Runs what the feed prints as background jobs, and leaves the feed's exit code in the state. PowerShell kills the feed
+# at Ctrl-C: then each of the jobs, which are tied to it, ends its worker and puts the task back.
 function Invoke-JobEngine {
     param([string[]] $Feeding)
     $work = {
@@ -217,16 +235,22 @@ function Invoke-JobEngine {
             "$($Launch.Given[0])" "$($Launch.Given[1])" "$($Launch.Given[2])" "$($Launch.Given[3])" "$($Launch.Given[4])" "$($Launch.Given[5])" "$($Launch.Given[6])" "$($Launch.Given[7])" "$Id"
     }
     $begun = @()
+    if ($isFull) {
+        Initialize-Ending
+    }
     Push-Location -LiteralPath $project
     & "$($launch.Files[0])" "$($launch.Files[1])" @Feeding `
         "$($launch.Given[0])" "$($launch.Given[1])" "$($launch.Given[2])" "$($launch.Given[3])" "$($launch.Given[4])" "$($launch.Given[5])" "$($launch.Given[6])" "$($launch.Given[7])" |
         ForEach-Object -Process {
             if ("$_" -match $launch.Id) {
-                $begun += Start-Job -ScriptBlock $work -ArgumentList $launch, $project, $Jobs, "$_"
+                $begun += Start-Job -Name "$_" -ScriptBlock $work -ArgumentList $launch, $project, $Jobs, "$_"
             }
             $left = @()
             foreach ($job in $begun) {
                 if ('Completed', 'Failed', 'Stopped' -contains "$($job.State)") {
+                    if ("$($job.State)" -ne 'Completed') {
+                        Write-Note -Message "$($job.Name) was not started, and will be given out again"
+                    }
                     Remove-Job -Job $job -Force
                 }
                 else {
@@ -241,6 +265,7 @@ function Invoke-JobEngine {
         $null = Wait-Job -Job $begun
         Remove-Job -Job $begun -Force
     }
+    $state.Ending = $null
 }
 
 if ($Engine -eq 'Pool' -and -not $isFull) {
@@ -301,7 +326,9 @@ try {
                 }
             }
         }
-        Invoke-Orchestrate -Word 'list', '--agents'
+        if (2, 3 -notcontains $code) {
+            Invoke-Orchestrate -Word 'list', '--agents'
+        }
         $state.Result = $code
     }
     else {
@@ -315,22 +342,27 @@ catch {
 }
 finally {
     # .NET alone: after Ctrl-C newer versions run no cmdlet here.
-    if ($null -ne $state.Feed) {
+    if ($null -ne $state.Ending) {
         try {
-            if (-not $state.Feed.HasExited) {
+            if ($null -eq $state.Feed -and $null -eq $state.Result) {
+                $state.Feed = [Diagnostics.Process]::Start($state.Ending)
+            }
+            if ($null -ne $state.Feed -and -not $state.Feed.HasExited) {
                 $state.Feed.StandardInput.Close()
                 if (-not $state.Feed.WaitForExit(20000)) {
                     $state.Feed.Kill()
                 }
             }
             # The feed has ended every worker by now. What is left would not end, or has lost its feed.
-            foreach ($process in $state.Begun.Clone().Values) {
-                if (-not $process.HasExited) {
-                    if ($PSVersionTable.PSVersion.Major -ge 7) {
-                        $process.Kill($true)
-                    }
-                    else {
-                        [Diagnostics.Process]::Start('taskkill.exe', "/PID $($process.Id) /T /F").WaitForExit()
+            if ($null -ne $state.Begun) {
+                foreach ($process in $state.Begun.Clone().Values) {
+                    if (-not $process.HasExited) {
+                        if ($PSVersionTable.PSVersion.Major -ge 7) {
+                            $process.Kill($true)
+                        }
+                        else {
+                            [Diagnostics.Process]::Start('taskkill.exe', "/PID $($process.Id) /T /F").WaitForExit()
+                        }
                     }
                 }
             }
