@@ -40,7 +40,7 @@ def exec_task(place: Place, task: str, wishes: Wishes, *, is_fed: bool = False, 
     and puts the task back, when that feed has ended: whatever started both may not be able to say so.
     """
     session = None if is_fed else _session(place)
-    store = session.store if session else Store.open(place.paths, tell)
+    store = session.store if session else _fed_store(place)
     name = known(store.state, task).id
     options = wishes.options(store.state.plan)
     require_run_trust(store, options)
@@ -58,6 +58,14 @@ def exec_task(place: Place, task: str, wishes: Wishes, *, is_fed: bool = False, 
     if interrupted.is_set():
         return ExitCode.INTERRUPTED
     return _told(place, store, name)
+
+
+def _fed_store(place: Place) -> Store:
+    from orchestrator.workers.hooks import Hooks
+
+    store = Store.open(place.paths, tell)
+    store.announce = Hooks(store, tell)
+    return store
 
 
 def _session(place: Place) -> Session:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from orchestrator import clock
@@ -46,6 +46,10 @@ def refuse_links(paths: RunPaths) -> None:
 
 def _silent(message: str) -> None:
     """Nobody listens."""
+
+
+def _unheard(events: Sequence[Event]) -> None:
+    """Nobody waits for events."""
 
 
 class StoreChange:
@@ -92,6 +96,8 @@ class Store:
     def __init__(self, paths: RunPaths, tell: Callable[[str], None] = _silent) -> None:
         self.paths = paths
         self.tell = tell
+        self.announce: Callable[[Sequence[Event]], None] = _unheard
+        """Called with what a change has recorded, once that is durable and the lock is free again."""
         self.state = State()
         self.journal = Journal(paths.journal, paths.torn)
         self._lock = FileLock(paths.lock, signed=False, announce=tell)
@@ -163,6 +169,7 @@ class Store:
             yield change
         if change.events:
             self.journal.flush(change.end)
+            self.announce(change.events)
 
     @contextmanager
     def _changed(self) -> Iterator[StoreChange]:

@@ -23,9 +23,14 @@ def trusted_parts(paths: RunPaths, state: State) -> list[str]:
     parts = [f"verify of {name}: {command}" for name, task in state.tasks.items() for command in task.verify]
     if state.plan.run.command:
         parts.append(f"run.command: {state.plan.run.command}")
-    parts += [f"hook {event}: {command}" for event, command in sorted(state.plan.run.hooks.items())]
+    parts += [hook_part(name, command) for name, command in sorted(state.plan.run.hooks.items())]
     parts += _role_parts(paths, state)
     return parts
+
+
+def hook_part(name: str, command: str) -> str:
+    """The line for a hook."""
+    return f"hook {name}: {command}"
 
 
 def role_part(role: Role) -> str:
