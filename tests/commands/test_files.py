@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import CannotGoOnError
-from orchestrator.system import files
+from orchestrator.system import file_steps, files
+from orchestrator.system.file_steps import failure
 
 REFUSALS = {
     errno.ENOSPC: "the disk is full",
@@ -196,7 +197,7 @@ def test_only_old_temporary_files_are_tidied_away(tmp_path: Path, monkeypatch: p
     for name in ("old", "young"):
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", kill)
-            patch.setattr(files, "_remove_quietly", lambda path: False)
+            patch.setattr(files, "remove_quietly", lambda path: False)
             with pytest.raises(SystemError):
                 files.write_whole(str(tmp_path / name), "half")
     for other in ("plan.yaml", ".hidden", "notes.tmp-1"):
@@ -345,7 +346,7 @@ def test_inside_means_that_following_the_path_ends_in_the_project(project: Path,
 def test_on_windows_a_file_that_somebody_has_open_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(file_steps, "sys", SimpleNamespace(platform="win32"))
     replace, refusals = os.replace, [errno.EACCES] * 3
 
     def shared(source: str, target: str) -> None:
@@ -357,7 +358,7 @@ def test_on_windows_a_file_that_somebody_has_open_is_tried_again(
     files.write_whole(str(tmp_path / "plan"), "new")
     assert (tmp_path / "plan").read_text() == "new"
     refusals[:] = [errno.EACCES] * 1000
-    monkeypatch.setattr(files, "_SHARING_WAIT_S", 0.1)
+    monkeypatch.setattr(file_steps, "_SHARING_WAIT_S", 0.1)
     with pytest.raises(CannotGoOnError, match="permission denied"):
         files.write_whole(str(tmp_path / "plan"), "newer")
     assert (tmp_path / "plan").read_text() == "new"
@@ -365,7 +366,7 @@ def test_on_windows_a_file_that_somebody_has_open_is_tried_again(
 
 
 def test_an_unusual_error_keeps_the_words_of_the_system() -> None:
-    error = files.failure("write", "x", OSError(errno.ETXTBSY, "Text file busy"))
+    error = failure("write", "x", OSError(errno.ETXTBSY, "Text file busy"))
     assert (error.message, bool(error.advice)) == ("cannot write x: Text file busy", True)
 
 

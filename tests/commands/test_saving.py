@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.system import files
+from orchestrator.system import saving
 
 OLD, NEW, SAVED = b"old\n", b"new\n", b"saved by a person\n"
 
@@ -41,25 +41,25 @@ def around_the_rename(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_nobody_else_writes(file: Path) -> None:
-    assert files.write_over(str(file), NEW, OLD) is None
+    assert saving.write_over(str(file), NEW, OLD) is None
     assert file.read_bytes() == NEW and file.stat().st_mode & 0o077 == 0
 
 
 def test_a_file_that_is_not_there_yet_is_made(file: Path) -> None:
     file.unlink()
-    assert files.write_over(str(file), NEW, None) is None
+    assert saving.write_over(str(file), NEW, None) is None
     assert file.read_bytes() == NEW
 
 
 def test_a_save_before_the_write_is_left_alone_and_handed_back(file: Path) -> None:
     file.write_bytes(SAVED)
-    assert files.write_over(str(file), NEW, OLD) == SAVED
+    assert saving.write_over(str(file), NEW, OLD) == SAVED
     assert file.read_bytes() == SAVED
 
 
 def test_a_file_that_was_taken_away_is_not_made_again_unasked(file: Path) -> None:
     file.unlink()
-    assert files.write_over(str(file), NEW, OLD) == b""
+    assert saving.write_over(str(file), NEW, OLD) == b""
     assert not file.exists()
 
 
@@ -75,19 +75,19 @@ def test_an_editor_that_had_truncated_the_old_file_is_waited_for(
         editor.write(SAVED[5:])
         editor.close()
 
-    saving = threading.Thread(target=finish)
+    editing = threading.Thread(target=finish)
 
     def truncate() -> None:
         editor.truncate(0)
-        saving.start()
+        editing.start()
 
     around_the_rename(before=truncate)
-    assert files.write_over(str(file), NEW, OLD) == SAVED
-    saving.join()
+    assert saving.write_over(str(file), NEW, OLD) == SAVED
+    editing.join()
     assert file.read_bytes() == SAVED
 
 
 def test_no_temporary_file_is_left_whoever_was_first(file: Path) -> None:
-    files.write_over(str(file), NEW, OLD)
-    files.write_over(str(file), b"newer\n", OLD)
+    saving.write_over(str(file), NEW, OLD)
+    saving.write_over(str(file), b"newer\n", OLD)
     assert [path.name for path in file.parent.iterdir()] == [file.name]

@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if "--debug" in words:
             raise
-        from orchestrator.system.files import failure
+        from orchestrator.system.file_steps import failure
 
         tell_error(failure("use", str(error.filename or "the disk"), error))
         return ExitCode.CANNOT_GO_ON

@@ -24,6 +24,7 @@ from orchestrator.store import moves
 from orchestrator.store.change import Failure, spent_until_now
 from orchestrator.store.trust import require_trust, verifies
 from orchestrator.system import files
+from orchestrator.system.file_steps import failure
 from orchestrator.workers import checks, hand_over
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.recovery import end_attempt
@@ -108,7 +109,7 @@ def _written(folder: str, name: str, data: bytes) -> str:
             file.write(data)
     except OSError as error:
         os.unlink(temp)
-        raise files.failure("write the result", temp, error) from error
+        raise failure("write the result", temp, error) from error
     return temp
 
 

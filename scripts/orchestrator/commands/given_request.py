@@ -38,7 +38,7 @@ def _file_bytes(file: str) -> bytes:
     except FileNotFoundError:
         raise CannotGoOnError(f"there is no file {file}", "name a file that holds the request") from None
     except OSError as error:
-        from orchestrator.system.files import failure
+        from orchestrator.system.file_steps import failure
 
         raise failure("read", file, error) from error
 

@@ -17,7 +17,7 @@ from threading import Condition
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.events import Event
 from orchestrator.model import Json
-from orchestrator.system.files import failure
+from orchestrator.system.file_steps import failure
 
 LINE_LIMIT = 4000
 """Bytes of one line; a write of up to 4 KB is the unit that tests of torn appends were made with."""

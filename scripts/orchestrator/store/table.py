@@ -24,6 +24,7 @@ from orchestrator.store.shown import Shown, read_shown, write_shown
 from orchestrator.store.store import Store
 from orchestrator.system import files
 from orchestrator.system.locks import FileLock
+from orchestrator.system.saving import write_over
 from orchestrator.texts.document import Layout, Reading, read_document, spliced
 
 __all__ = ["Hands", "Judged", "Table"]
@@ -191,7 +192,7 @@ class Table:
     def _commit(self, text: str, layout: Layout, over: bytes | None) -> None:
         """Put ``text`` in the place of ``over``; raises ``_OvertakenError`` when somebody saved the file meanwhile."""
         data = text.encode("utf-8", "replace")
-        if files.write_over(self.paths.table, data, over) is not None:
+        if write_over(self.paths.table, data, over) is not None:
             raise _OvertakenError
         position = self.store.journal.position
         write_shown(self.paths.shown, Shown(files.digest(data), layout.rev, position, layout))

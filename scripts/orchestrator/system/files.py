@@ -14,57 +14,34 @@ import sys
 import time
 from io import FileIO
 
-from orchestrator.errors import CannotGoOnError
+from orchestrator.system.file_steps import (
+    BINARY,
+    CLOEXEC,
+    NOFOLLOW,
+    PRIVATE_FILE,
+    TEMP_MARK,
+    create_temp,
+    failure,
+    flush_folder,
+    patiently,
+    remove_quietly,
+    write_all,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
 
-PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
-
-_TEMP_MARK = ".tmp-"
-_SAVING_S = 0.3
-_SAVING_MOST_S = 2.0
-"""How long nobody writes any more when an editor has finished saving, and how long it is waited for at most."""
-_SHARING_WAIT_S = 2.0
-"""How long Windows may refuse because a reader, an editor or a virus scanner has the file open."""
-
-_ADVICE = {
-    errno.ENOSPC: ("the disk is full", "free some space and run the command again"),
-    errno.EDQUOT: ("your disk quota is used up", "free some space and run the command again"),
-    errno.EFBIG: ("the file is larger than is allowed here", "raise the file size limit (ulimit -f)"),
-    errno.EROFS: ("the file system is read-only", "use a folder that can be written, with --dir"),
-    errno.EACCES: ("permission denied", "check who owns it and its permissions, or use another folder with --dir"),
-    errno.EPERM: ("not permitted", "check who owns it and its permissions, or use another folder with --dir"),
-    errno.ENOENT: ("a folder on the way to it does not exist", "create it, or correct the path"),
-    errno.ENOTDIR: ("something on the way to it is a file, not a folder", "move that file away, or correct the path"),
-    errno.EISDIR: ("there is a folder in its place", "move that folder away"),
-    errno.EEXIST: ("there is something else in its place", "move it away"),
-    errno.ELOOP: ("there is a symbolic link in its place", "replace the link by the file itself"),
-    errno.ENAMETOOLONG: ("the name is too long for this file system", "use a shorter path"),
-    errno.EXDEV: ("it lies on another file system", "keep the run on one file system"),
-    errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), or use fewer --jobs"),
-    errno.EIO: ("the disk reports an input/output error", "check the disk, and the connection if it is a network one"),
-}
-
-
-def failure(doing: str, path: str, error: OSError) -> CannotGoOnError:
-    """The error for a person: ``cannot write master_plan.md: the disk is full``, with what to try.
-
-    `doing` is the verb ("write", "read", "lock"); an unusual error keeps the words of the system.
-    """
-    reason, advice = _ADVICE.get(error.errno or 0, (error.strerror or str(error), "look at the path and its folder"))
-    return CannotGoOnError(f"cannot {doing} {path}: {reason}", advice)
 
 
 def read_bytes_or_none(path: str) -> bytes | None:
     """The whole file, or None when there is none. Raises `CannotGoOnError` when it cannot be read."""
     try:
-        with _patiently(lambda: FileIO(path)) as file:
+        with patiently(lambda: FileIO(path)) as file:
             return file.readall()
     except FileNotFoundError:
         return None
@@ -78,9 +55,9 @@ def read_own_or_none(path: str) -> bytes | None:
     Somebody could have put it there, in a project from elsewhere, to have a file of the user's handed on.
     """
     try:
-        if not _NOFOLLOW and os.path.islink(path):
+        if not NOFOLLOW and os.path.islink(path):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        with _patiently(lambda: FileIO(path, opener=_open_no_link)) as file:
+        with patiently(lambda: FileIO(path, opener=_open_no_link)) as file:
             return file.readall()
     except FileNotFoundError:
         return None
@@ -89,7 +66,7 @@ def read_own_or_none(path: str) -> bytes | None:
 
 
 def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | _NOFOLLOW)
+    return os.open(path, flags | NOFOLLOW)
 
 
 def write_whole(path: str, data: bytes | str, flush: bool = True) -> None:
@@ -101,89 +78,22 @@ def write_whole(path: str, data: bytes | str, flush: bool = True) -> None:
     """
     content = data.encode("utf-8", "replace") if isinstance(data, str) else data
     try:
-        temp, fd = _create_temp(path)
+        temp, fd = create_temp(path)
         try:
             try:
-                _write_all(fd, content)
+                write_all(fd, content)
                 if flush:
                     os.fsync(fd)
             finally:
                 os.close(fd)
-            _patiently(lambda: os.replace(temp, path))
+            patiently(lambda: os.replace(temp, path))
         except BaseException:
-            _remove_quietly(temp)
+            remove_quietly(temp)
             raise
         if flush:
-            _flush_folder(path)
+            flush_folder(path)
     except OSError as error:
         raise failure("write", path, error) from error
-
-
-def write_over(path: str, data: bytes, expected: bytes | None) -> bytes | None:
-    """`write_whole` over a file that an editor may be saving just now; what was saved there, None when nothing was.
-
-    `expected` is what `data` was made from, None where there was no file; when something else is there by now, nothing
-    is written. An editor that opened the old file before the rename goes on writing into a file without a name: that
-    is seen through a descriptor, waited for, and put in the place of `data`.
-    """
-    try:
-        temp, fd = _create_temp(path)
-        try:
-            try:
-                _write_all(fd, data)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            saved = _replace_unless_saved(temp, path, expected)
-        finally:
-            _remove_quietly(temp)
-        if saved is None:
-            _flush_folder(path)
-    except OSError as error:
-        raise failure("write", path, error) from error
-    if saved is not None and saved[1]:
-        write_whole(path, saved[0])
-    return saved[0] if saved else None
-
-
-def _replace_unless_saved(temp: str, path: str, expected: bytes | None) -> tuple[bytes, bool] | None:
-    """Rename `temp` to `path`; None when all went well, else what was saved there and whether its file has no name."""
-    try:
-        old = FileIO(path)
-    except FileNotFoundError:
-        if expected is None:
-            os.replace(temp, path)
-            return None
-        return b"", False
-    with old:
-        found = old.readall()
-        if found != expected:
-            return found, False
-        if sys.platform == "win32":
-            old.close()  # an open file cannot be replaced there, nor can one that an editor is writing
-            _patiently(lambda: os.replace(temp, path))
-            return None
-        os.replace(temp, path)
-        late = _settled(old, found)
-        return None if late == expected else (late, True)
-
-
-def _settled(file: FileIO, before: bytes) -> bytes:
-    """What stands in `file`; when that is no longer `before`, once nobody has written for a while."""
-    give_up = time.monotonic() + _SAVING_MOST_S
-    while True:
-        file.seek(0)
-        now = file.readall()
-        if now == before or time.monotonic() >= give_up:
-            return now
-        seen = now
-        until = time.monotonic() + _SAVING_S
-        while seen == now and time.monotonic() < until:
-            time.sleep(0.02)
-            file.seek(0)
-            seen = file.readall()
-        if seen == now:
-            return now
 
 
 def write_new(path: str, data: bytes | str, flush: bool = False) -> None:
@@ -195,13 +105,13 @@ def write_new(path: str, data: bytes | str, flush: bool = False) -> None:
     fd = open_output(path)
     try:
         try:
-            _write_all(fd, content)
+            write_all(fd, content)
             if flush:
                 os.fsync(fd)
         finally:
             os.close(fd)
     except OSError as error:
-        _remove_quietly(path)
+        remove_quietly(path)
         raise failure("write", path, error) from error
 
 
@@ -215,7 +125,7 @@ def write_page(path: str, text: str) -> None:
     fd = open_output(path, is_emptied=False)
     try:
         try:
-            _write_all(fd, content)
+            write_all(fd, content)
             os.ftruncate(fd, len(content))
         finally:
             os.close(fd)
@@ -230,16 +140,16 @@ def publish_all(pairs: Sequence[tuple[str, str]]) -> None:
     """
     try:
         for temp, path in pairs:
-            _patiently(lambda temp=temp, path=path: os.replace(temp, path))  # type: ignore[misc]
+            patiently(lambda temp=temp, path=path: os.replace(temp, path))  # type: ignore[misc]
         for path in {os.path.dirname(path): path for _, path in pairs}.values():
-            _flush_folder(path)
+            flush_folder(path)
     except OSError as error:
         raise failure("publish", pairs[0][1], error) from error
 
 
 def remove(path: str) -> None:
     """Removes a file if it is there and can be."""
-    _remove_quietly(path)
+    remove_quietly(path)
 
 
 def publish(temp: str, path: str) -> None:
@@ -248,13 +158,13 @@ def publish(temp: str, path: str) -> None:
     Both paths are on one file system. Raises `CannotGoOnError`; then `temp` is still there and `path` as it was.
     """
     try:
-        fd = os.open(temp, os.O_RDWR | _BINARY | _CLOEXEC)
+        fd = os.open(temp, os.O_RDWR | BINARY | CLOEXEC)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
-        _patiently(lambda: os.replace(temp, path))
-        _flush_folder(path)
+        patiently(lambda: os.replace(temp, path))
+        flush_folder(path)
     except OSError as error:
         raise failure("publish", path, error) from error
 
@@ -266,7 +176,7 @@ def open_output(path: str, *, is_emptied: bool = True) -> int:
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_emptied else 0)
     try:
-        return os.open(path, flags | _NOFOLLOW | _BINARY | _CLOEXEC, PRIVATE_FILE)
+        return os.open(path, flags | NOFOLLOW | BINARY | CLOEXEC, PRIVATE_FILE)
     except OSError as error:
         raise failure("write", path, error) from error
 
@@ -326,74 +236,9 @@ def remove_leftovers(folder: str, older_than_s: float = 3600.0) -> int:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") and _TEMP_MARK in entry.name:
+                if entry.name.startswith(".") and TEMP_MARK in entry.name:
                     age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                    removed += age_s > older_than_s and _remove_quietly(entry.path)
+                    removed += age_s > older_than_s and remove_quietly(entry.path)
     except OSError:
         pass  # tidying up; whoever needs the folder reports what is wrong with it
     return removed
-
-
-_BINARY: int = getattr(os, "O_BINARY", 0)
-_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
-_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
-
-
-def _create_temp(path: str) -> tuple[str, int]:
-    """A new empty file in the folder of `path`, as a rename is only whole within one file system."""
-    folder, name = os.path.split(path)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _CLOEXEC
-    while True:
-        # A long name is cut: the suffix must not push it over the 255 bytes that file systems allow.
-        temp = os.path.join(folder, f".{name[:50]}{_TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
-        try:
-            return temp, os.open(temp, flags, PRIVATE_FILE)
-        except FileExistsError:
-            continue
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    """Writes all of it: one call may take only a part, on a nearly full disk or beyond 2 GiB."""
-    written = os.write(fd, data)
-    if written < len(data):
-        rest = memoryview(data)[written:]
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-
-
-def _flush_folder(path: str) -> None:
-    """Makes a rename in the folder of `path` survive a power cut. Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY | _CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # file systems that cannot flush a folder
-            raise
-    finally:
-        os.close(fd)
-
-
-def _patiently(act: Callable[[], T]) -> T:
-    """Does `act`; on Windows again for a while, as a file that somebody has open can be neither replaced nor read."""
-    if sys.platform != "win32":
-        return act()
-    give_up = time.monotonic() + _SHARING_WAIT_S
-    pause_s = 0.005
-    while True:
-        try:
-            return act()
-        except PermissionError:
-            if time.monotonic() >= give_up:
-                raise
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.1)
-
-
-def _remove_quietly(path: str) -> bool:
-    try:
-        os.unlink(path)
-    except OSError:
-        return False
-    return True

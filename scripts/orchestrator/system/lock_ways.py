@@ -185,7 +185,7 @@ def first_answer(
             answer = _answer(way, question)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
-                from orchestrator.system.files import failure
+                from orchestrator.system.file_steps import failure
 
                 raise failure("lock", path, error) from error
             refusals.append(f"{way.name}: {error.strerror}")

@@ -264,7 +264,7 @@ def _open(path: str, flags: int) -> int:
     try:
         return os.open(path, flags | _FLAGS, 0o600)
     except OSError as error:
-        from orchestrator.system.files import failure
+        from orchestrator.system.file_steps import failure
 
         raise failure("open the lock", path, error) from error
 

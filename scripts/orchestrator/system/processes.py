@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import CannotGoOnError
-from orchestrator.system.files import failure, open_output
+from orchestrator.system.file_steps import failure
+from orchestrator.system.files import open_output
 from orchestrator.system.process_ending import end_marked, end_worker
 from orchestrator.system.process_table import (
     MARK_VARIABLE,
