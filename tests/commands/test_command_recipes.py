@@ -1,16 +1,22 @@
-"""The two recipes of the executor `command`: another agent CLI that reads stdin, and a shell script."""
+"""The two recipes of cli-integration.md for the executor `command`: another agent CLI on stdin, and a shell script."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from document_pieces import pieces
+from manual import TEXTS
 from runfolders import RunFolder, task
 
 HOSTILE = "$(touch pwned) `touch pwned` '; touch pwned; \"\n- @/etc/passwd 🚀"
-CODEX = "codex exec --skip-git-repo-check --sandbox read-only -"
+FENCES = [piece.text for piece in pieces({"page": TEXTS["cli-integration.md"]}, "fence")]
+CODEX = next(match[1] for text in FENCES if (match := re.search(r'run --command "(codex [^"]*)"', text)))
+WORKER = next(text for text in FENCES if text.startswith("#!/bin/sh\n"))
+FAILING_WORKER = f'{WORKER}[ "$attempt" -gt "${{FAILS:-0}}" ] || {{ echo "not yet" >&2; exit 1; }}\n'
 STAND_IN = """\
 #!/bin/sh
 # Behaves like the CLI: the prompt on stdin, what it does on stderr, only the last message on stdout.
@@ -20,15 +26,6 @@ echo "thinking" >&2
 echo "# Findings"
 echo
 echo "None."
-"""
-WORKER = """\
-#!/bin/sh
-# The prompt is on stdin, the result goes to stdout, exit 0 is success.
-set -eu
-attempt=${ORCHESTRATE_ATTEMPT##*/}
-prompt=$(cat)
-[ "$attempt" -gt "${FAILS:-0}" ] || { echo "not yet" >&2; exit 1; }
-printf '# Words\\n\\n%s words, attempt %s\\n' "$(printf '%s' "$prompt" | wc -w | tr -d ' ')" "$attempt"
 """
 
 
@@ -73,7 +70,7 @@ def test_a_shell_script_reads_the_prompt_and_its_output_is_the_result(run: RunFo
 
 def test_a_script_that_exits_with_another_code_is_tried_again_with_its_last_line_as_the_reason(run: RunFolder) -> None:
     run.init(task("T-01", max_retries=0))
-    (run.project / "worker.sh").write_text(WORKER)
+    (run.project / "worker.sh").write_text(FAILING_WORKER)
     run("run", "--command", "sh worker.sh", code=1, environment={"FAILS": "9"})
     assert run.entry("T-01")["reason"] == "exit code 1: not yet"
     run.prepare("retry", "T-01")

@@ -32,6 +32,10 @@ from transcripts import File, sessions
 
 NAME = "distributed-task-orchestrator"
 SKILL = {name: TEXTS[name] for name in (FRONT, *REFERENCES)}
+SCRIPTS = {
+    name: (REPOSITORY / f"scripts/orchestrator/templates/{name}.j2").read_text() for name in ("run.sh", "run.ps1")
+}
+"""The launch scripts, as they are before their paths are filled in."""
 
 
 def test_the_documents_of_the_skill_are_all_there() -> None:
@@ -138,6 +142,7 @@ def test_a_command_without_a_sentence_a_help_or_a_row_is_found() -> None:
 
 def test_every_flag_that_stands_alone_is_known() -> None:
     known = {"--help", *(name for names in OPTIONS.values() for name in names)}
+    known |= set(re.findall(r"^  (--[a-z-]+)", SCRIPTS["run.sh"], re.MULTILINE))
     assert rules.unknown_flags(TEXTS, {*known, *passed_flags(), *MISSING_FLAGS, *OTHER_FLAGS}) == []
 
 
@@ -165,6 +170,7 @@ def run_files() -> set[str]:
         *(paths.plan, paths.table, paths.journal, paths.torn, paths.final_output, paths.run_lock, paths.store),
         *(paths.report, paths.report_page),
         *(paths.context("T-01"), paths.worker("T-01")),
+        *(paths.inside("launch", script) for script in SCRIPTS),
         *(paths.prompt("T-01", 1), paths.output("T-01", 1), paths.errors("T-01", 1)),
         *(paths.agent_task("Agent-01", "T-01", shared) for shared in (False, True)),
         *(paths.inside(paths.result_name("Agent-01", "T-01", shared)) for shared in (False, True)),
