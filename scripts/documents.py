@@ -18,7 +18,7 @@ from typing import Any
 import typer
 
 import skeletons
-from orchestrator.cli.table import COMMANDS, GROUPS, HELP
+from orchestrator.cli.table import COMMANDS, GROUPS, HELP, SUBCOMMANDS
 from orchestrator.desk import triagerules
 from orchestrator.errors import MoveRefusedError
 from orchestrator.events import EVENT_FIELDS, Event, EventType
@@ -51,9 +51,25 @@ class Parameter:
 
 
 def declared() -> dict[str, list[Parameter]]:
-    """Every command that can be called, with its parameters, in the order of the help."""
+    """Every command that can be called, with its parameters, in the order of the help.
+
+    One that has commands of its own has the parameters of all of them.
+    """
     made = {name: _made(name) for names in GROUPS.values() for name in names}
-    return {name: [_parameter(each) for each in command.params] for name, command in made.items() if command}
+    found = {name: [_parameter(each) for each in command.params] for name, command in made.items() if command}
+    return {name: _of_all(name, parameters) for name, parameters in found.items()}
+
+
+def inner(name: str) -> dict[str, list[Parameter]]:
+    """The commands of the command ``name``, with their parameters."""
+    commands = getattr(_made(name), "commands", {})
+    return {each: [_parameter(one) for one in command.params] for each, command in commands.items()}
+
+
+def _of_all(name: str, parameters: list[Parameter]) -> list[Parameter]:
+    if name not in SUBCOMMANDS:
+        return parameters
+    return list({each.written: each for own in inner(name).values() for each in own}.values())
 
 
 def _made(name: str) -> Any:
@@ -80,9 +96,15 @@ def command_table() -> str:
     """One row a command, by group, with the arguments that it takes."""
     rows = []
     for name, parameters in declared().items():
-        words = " ".join([name, *(each.written for each in parameters if each.is_argument)])
-        rows.append((f"`{words}`", HELP[name]))
+        if name in SUBCOMMANDS:
+            rows += [(_written(f"{name} {each}", own), SUBCOMMANDS[name][each]) for each, own in inner(name).items()]
+        else:
+            rows.append((_written(name, parameters), HELP[name]))
     return _table(("command", "what it does"), rows)
+
+
+def _written(name: str, parameters: Sequence[Parameter]) -> str:
+    return f"`{' '.join([name, *(each.written for each in parameters if each.is_argument)])}`"
 
 
 def command_reference() -> str:
@@ -93,7 +115,12 @@ def command_reference() -> str:
         there = [name for name in names if name in commands]
         blocks += [f"### {group.capitalize()}"] * bool(there)
         for name in there:
-            blocks += [f"#### `{name}`", HELP[name], *_parameter_table(commands[name])]
+            blocks += [f"#### `{name}`", HELP[name]]
+            if name not in SUBCOMMANDS:
+                blocks += _parameter_table(commands[name])
+                continue
+            for each, parameters in inner(name).items():
+                blocks += [f"##### `{name} {each}`", SUBCOMMANDS[name][each], *_parameter_table(parameters)]
     return "\n\n".join(blocks)
 
 

@@ -42,6 +42,14 @@ class EventType(StrEnum):
     CRITERION_JUDGED = "criterion_judged"
     REPAIRED = "repaired"
     NOTE = "note"
+    REQUEST_ADDED = "request_added"
+    REQUEST_REFUSED = "request_refused"
+    REQUEST_TRIAGED = "request_triaged"
+    REQUEST_ASKED = "request_asked"
+    REQUEST_PLANNED = "request_planned"
+    REQUEST_CHANGED = "request_changed"
+    RUN_ARCHIVED = "run_archived"
+    RUN_LOST = "run_lost"
     ORCHESTRATION_COMPLETED = "orchestration_completed"
     ORCHESTRATION_BLOCKED = "orchestration_blocked"
 
@@ -148,7 +156,11 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
     EventType.APPROVED: {"by": "who", "note": "their words"},
     EventType.TRUSTED: {"hash": "digest of what may start programs"},
     EventType.WORKER_LOST: {"reason": "how it was found", "pid": "of the worker"},
-    EventType.PAUSED: {"kind": "limit, hand, quiet, login, money or budget", "reason": "why", "until": "unix seconds"},
+    EventType.PAUSED: {
+        "kind": "limit, hand, quiet, login, money, budget or cancelled",
+        "reason": "why",
+        "until": "unix seconds",
+    },
     EventType.RESUMED: {"reason": "why", "kind": "of the pause that ends"},
     EventType.QUIET_HOURS_SET: {"hours": "22:00-07:00, or empty for none"},
     EventType.BATCH_COMPLETED: {"batch": "stage number", "duration_s": "since the batch started"},
@@ -175,6 +187,32 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
     },
     EventType.REPAIRED: {"kept": "where the damaged file is"},
     EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},
+    EventType.REQUEST_ADDED: {"request": "id", "priority": "P0 to P3", "by": "add or import"},
+    EventType.REQUEST_REFUSED: {"file": "what was put into the queue", "reason": "why", "kept": "where it is now"},
+    EventType.REQUEST_TRIAGED: {
+        "request": "id",
+        "decision": "simple or complex",
+        "score": "of triage",
+        "role": "of a simple one",
+        "reasons": "why",
+        "by": "triage, or the request itself",
+    },
+    EventType.REQUEST_ASKED: {"request": "id", "cost_usd": "of asking the model for a plan"},
+    EventType.REQUEST_PLANNED: {
+        "request": "id",
+        "source": "role, template or model",
+        "subtasks": "how many tasks",
+        "why": "of the choice",
+        "estimate_usd": "of the plan, low and high",
+    },
+    EventType.REQUEST_CHANGED: {
+        "request": "id",
+        "status": "the new one",
+        "reason": "why",
+        "cost_usd": "of its run so far",
+    },
+    EventType.RUN_ARCHIVED: {"kept": "where it is now", "cost_usd": "of the run"},
+    EventType.RUN_LOST: {"request": "id", "reason": "how it was found", "cost_usd": "of the run, as last known"},
     EventType.ORCHESTRATION_COMPLETED: {"duration_s": "since the first start"},
     EventType.ORCHESTRATION_BLOCKED: {
         "blocking_task": "the failed task",

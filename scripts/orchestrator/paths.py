@@ -152,6 +152,116 @@ class RunPaths:
         return self.inside("logs", f"{task}.{attempt}.err")
 
 
+RUNS = "runs"
+"""The folder of a desk that has a folder for each of its runs."""
+ARCHIVED = "archived"
+"""The folder in it with those that were put aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPaths:
+    """The files of the desk in ``folder``, which may have a run of its own beside those under ``runs``."""
+
+    project: str
+    folder: str
+
+    @staticmethod
+    def of(paths: RunPaths) -> DeskPaths:
+        """The desk that a run belongs to: the one whose ``runs`` it is in, else the one in its own folder."""
+        around, name = path.split(path.dirname(paths.folder))
+        return DeskPaths(paths.project, around if name == RUNS else paths.folder)
+
+    def inside(self, *parts: str) -> str:
+        """A file of the desk."""
+        return path.join(self.folder, *parts)
+
+    @property
+    def own_run(self) -> RunPaths:
+        """The single plan beside the desk."""
+        return RunPaths(self.project, self.folder)
+
+    def run(self, id: str) -> RunPaths:
+        """The run of one request."""
+        return RunPaths(self.project, self.inside(RUNS, id))
+
+    @property
+    def settings(self) -> str:
+        """The limits of the desk and prices; the person's."""
+        return self.inside("desk.yaml")
+
+    @property
+    def queue(self) -> str:
+        """One file for each request; any program may add one by rename."""
+        return self.inside("queue")
+
+    def request(self, id: str) -> str:
+        """The file of one request."""
+        return self.inside("queue", f"{id}.json")
+
+    @property
+    def refused(self) -> str:
+        """What was put into the queue and is no request."""
+        return self.inside("queue", "refused")
+
+    @property
+    def archived_requests(self) -> str:
+        """Requests that were put aside."""
+        return self.inside("queue", ARCHIVED)
+
+    @property
+    def journal(self) -> str:
+        """What happened to requests."""
+        return self.inside("queue", "events.jsonl")
+
+    @property
+    def torn(self) -> str:
+        """Unfinished last lines of that journal."""
+        return self.inside("queue", "events.torn")
+
+    @property
+    def queue_lock(self) -> str:
+        """Held while a request is changed or the journal of the desk is appended to."""
+        return self.inside("queue", "locks", "queue.lock")
+
+    @property
+    def watch_lock(self) -> str:
+        """Held by the one ``queue run`` that is active."""
+        return self.inside("queue", "locks", "desk.lock")
+
+    def work_lock(self, id: str) -> str:
+        """Held by the process that works on a request."""
+        return self.inside("queue", "locks", f"{id}.lock")
+
+    def log(self, id: str) -> str:
+        """What that process printed."""
+        return self.inside("queue", "logs", f"{id}.log")
+
+    @property
+    def runs(self) -> str:
+        """One folder for each run of the desk."""
+        return self.inside(RUNS)
+
+    @property
+    def archived_runs(self) -> str:
+        """Runs that were put aside."""
+        return self.inside(RUNS, ARCHIVED)
+
+    @property
+    def runs_lock(self) -> str:
+        """Held while a run chooses what to start, so that no other one takes the same."""
+        return self.inside(RUNS, "starts.lock")
+
+    @property
+    def index(self) -> str:
+        """What is known of each run; a cache."""
+        return self.inside(RUNS, "index.json")
+
+    @property
+    def current(self) -> str:
+        """What ``runs --json`` prints, for dashboards."""
+        return self.inside(RUNS, "current.json")
+
+
 @cache
 def _shown(folder: str, project: str) -> str:
     try:

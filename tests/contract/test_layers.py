@@ -78,6 +78,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     ),
     "store": (
         "orchestrator.desk.projectroles",
+        "orchestrator.desk.queuefolder",
         "orchestrator.store.*",
     ),
     "executors": ("orchestrator.executors", "orchestrator.executors.*"),

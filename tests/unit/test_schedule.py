@@ -10,7 +10,17 @@ from orchestrator import graph
 from orchestrator.events import EventType
 from orchestrator.model import OnFailure, Priority, Status
 from orchestrator.store import moves
-from orchestrator.store.schedule import Choice, Holdings, Limits, Purse, candidates, choices, next_due, startable
+from orchestrator.store.schedule import (
+    Choice,
+    Elsewhere,
+    Holdings,
+    Limits,
+    Purse,
+    candidates,
+    choices,
+    next_due,
+    startable,
+)
 from runs import MORNING, Run, run_of
 
 
@@ -117,8 +127,14 @@ class TestHolding:
 
     def test_tasks_of_other_runs_hold_as_well(self) -> None:
         run = run_of(task("T-1", resources=("db",)))
-        elsewhere = [task("X-1", resources=("db",))]
+        elsewhere = Elsewhere((task("X-1", resources=("db",)),))
         assert choices(run.state, run.now, Limits(8), elsewhere) == []
+
+    def test_other_runs_leave_only_so_many_agents(self) -> None:
+        run = run_of(*(task(f"T-{n}") for n in range(1, 5)))
+        assert len(choices(run.state, run.now, Limits(8), Elsewhere(agents_left=2))) == 2
+        run.start("T-1")
+        assert len(choices(run.state, run.now, Limits(8), Elsewhere(agents_left=0))) == 0
 
     def test_a_clash_says_with_whom_and_about_what(self) -> None:
         holdings = Holdings([task("T-1", resources=("db",), writes=("src/**",))])
@@ -190,6 +206,14 @@ class TestMoney:
     def test_without_a_budget_only_the_tasks_own_is_set_aside(self) -> None:
         run = run_of(task("T-1", budget_usd=0.5), task("T-2"))
         assert choices(run.state, run.now, Limits(8)) == [Choice("T-1", 0.5), Choice("T-2", None)]
+
+    def test_what_all_runs_have_left_is_the_budget_where_it_is_less(self) -> None:
+        run = run_of(task("T-1"), task("T-2"), budget_usd=8.0)
+        assert choices(run.state, run.now, Limits(2), Elsewhere(money_left_usd=1.0)) == [
+            Choice("T-1", 0.5),
+            Choice("T-2", 0.5),
+        ]
+        assert choices(run.state, run.now, Limits(2), Elsewhere(money_left_usd=0.0)) == []
 
     def test_a_task_without_one_gets_its_share_and_later_what_an_attempt_costs_on_average(self) -> None:
         run = run_of(*(task(f"T-{n}") for n in range(1, 4)), budget_usd=4.0)

@@ -50,6 +50,9 @@ def run(
     scale: Scale = None,
     by_stage: ByStage = False,
     health_interval: HealthInterval = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="End with 4 instead of waiting out a pause or a usage limit.")
+    ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return at once; the run goes on without this session.")
     ] = False,
@@ -60,7 +63,7 @@ def run(
     from orchestrator.commands import run as commands
     from orchestrator.workers.options import Wishes
 
-    wishes = Wishes(jobs, executor, command, claude, scale, by_stage, health_interval)
+    wishes = Wishes(jobs, executor, command, claude, scale, by_stage, health_interval, is_waiting=not no_wait)
     raise typer.Exit(commands.run(Place.here(dir, as_json), wishes, is_detached=detach))
 
 

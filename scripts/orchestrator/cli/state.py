@@ -175,10 +175,15 @@ def resume(dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> No
 def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come, until interrupted.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="Only the last N events.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="All runs of the project, as one stream.")] = False,
     dir: Dir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
+    if all:
+        from orchestrator.commands import log_all
+
+        raise typer.Exit(log_all.log_all(Place.here(dir, as_json), is_following=follow, limit=limit))
     from orchestrator.commands import show
 
     raise typer.Exit(show.log(Place.here(dir, as_json), is_following=follow, limit=limit))

@@ -51,6 +51,11 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "desk": {
         "roles": ("roles", "The specialists there are, where they come from, and what is wrong with their files."),
     },
+    "desk": {
+        "queue": ("desk", "Requests over time: add them, and work through them one after the other."),
+        "runs": ("desk", "Every orchestration of the project and where it stands."),
+        "archive": ("desk", "Put orchestrations aside that have ended."),
+    },
     "help": {
         "demo": ("run", "Run a bundled plan through all four phases."),
         "skill": ("help", "Where the skill's documents are."),
@@ -60,3 +65,16 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 GROUPS: dict[str, list[str]] = {group: list(commands) for group, commands in _TABLE.items()}
 COMMANDS: dict[str, str] = {name: entry[0] for commands in _TABLE.values() for name, entry in commands.items()}
 HELP: dict[str, str] = {name: entry[1] for commands in _TABLE.values() for name, entry in commands.items()}
+
+SUBCOMMANDS: dict[str, dict[str, str]] = {
+    "queue": {
+        "add": "Put a request into the queue.",
+        "list": "A line for each request, the one to take first in front.",
+        "show": "One request, and where its run stands.",
+        "cancel": "Take a request off the queue, and end its workers.",
+        "import": "Put every request of a JSON list into the queue.",
+        "run": "Take the next request, judge it, plan it, run it, merge it, and so on.",
+        "work": "Do all of that for one request in this process; `queue run` starts one for each.",
+    },
+}
+"""The commands that have commands of their own, with one sentence about each of those."""

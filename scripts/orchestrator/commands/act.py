@@ -14,14 +14,17 @@ from orchestrator import clock
 from orchestrator.commands.answers import answer_moved, answer_tasks, started_text
 from orchestrator.commands.given_result import given_result
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session, user
-from orchestrator.errors import ExitCode, InvalidInputError, Problem, UsageError
+from orchestrator.errors import ExitCode, InvalidInputError, MoveRefusedError, Problem, UsageError
 from orchestrator.events import EventType
 from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.executors.limits import backoff_s
+from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import DEFAULT_SCALE, Executor, Json, Status
 from orchestrator.render.form import AgentForm, agent_box
 from orchestrator.store import moves
 from orchestrator.store.change import Failure, spent_until_now
+from orchestrator.store.schedule import Elsewhere, Holdings
+from orchestrator.store.state import State
 from orchestrator.store.trust import require_trust, verifies
 from orchestrator.system import files
 from orchestrator.system.file_steps import failure
@@ -34,15 +37,28 @@ def start(place: Place, tasks: Sequence[str], *, is_renewal: bool = False, is_as
     """Begin tasks by hand; each holds until it is completed, failed or skipped, or its lease ends."""
     session = open_session(place)
     names = known_tasks(session, tasks)
-    with session.store.change() as change:
+    neighbours = Neighbours(place.paths)
+    with neighbours.deciding(session.store.state), session.store.change() as change:
         if is_renewal:
             for task in names:
                 moves.renew(change, task)
         else:
+            _refuse_clash(change.state, names, neighbours.elsewhere(change.state))
             moves.start_by_hand(change, names)
     session.show()
     answer_tasks(session, names, "" if place.as_json else started_text(session, names, is_ascii=is_ascii))
     return ExitCode.DONE
+
+
+def _refuse_clash(state: State, tasks: Sequence[str], elsewhere: Elsewhere) -> None:
+    """Raise where a task wants what a task of another run of the same desk holds."""
+    holdings = Holdings(elsewhere.tasks)
+    for task in tasks:
+        if clash := holdings.clash(state.tasks[task]):
+            raise MoveRefusedError(
+                f"{task} cannot run beside {clash[0]} of another run: both want {clash[1]}",
+                f"wait until {clash[0]} has ended",
+            )
 
 
 def complete(

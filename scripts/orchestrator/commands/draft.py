@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 
 from orchestrator import graph
 from orchestrator.commands.plan_sources import Wish, drafted, expansion, shelf
 from orchestrator.commands.session import Place, answer, tell
+from orchestrator.desk.requestfile import LONGEST_REQUEST, text_problem
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json, Plan
 from orchestrator.plans.plantemplates import PlanTemplate
@@ -20,10 +20,6 @@ from orchestrator.system import files
 
 LIST = "templates"
 """The one word in place of a request that asks for the list of templates."""
-
-LONGEST_REQUEST = 200_000
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def plan(place: Place, request: str | None, wish: Wish, output: str | None) -> ExitCode:
@@ -65,13 +61,8 @@ def request_text(request: str | None) -> str:
     if request is None or not request.strip():
         raise UsageError("there is no request", '`orchestrate plan "WHAT IS TO BE DONE"`, or `-` for stdin')
     text = request.replace("\r\n", "\n").strip()
-    if control := _CONTROL.search(text):
-        raise UsageError(f"the request has the control character U+{ord(control[0]):04X}", "remove it")
-    if len(text) > LONGEST_REQUEST:
-        raise UsageError(
-            f"the request has {len(text):,} characters, at most {LONGEST_REQUEST:,} are read",
-            "put long material into a file of the project, and name the file",
-        )
+    if problem := text_problem(text):
+        raise UsageError(problem.message, problem.advice)
     return text
 
 

@@ -11,9 +11,10 @@ from orchestrator.commands.place import Place, answer, tell
 from orchestrator.commands.run_trust import require_run_trust
 from orchestrator.errors import ExitCode, MoveRefusedError, StoppedError
 from orchestrator.executors.execution import Cause, Execution
+from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import Status
 from orchestrator.store.moves import known
-from orchestrator.store.schedule import Holdings, Purse
+from orchestrator.store.schedule import Elsewhere, Holdings, Purse
 from orchestrator.store.state import DONE
 from orchestrator.store.store import Store, StoreChange
 from orchestrator.system.locks import is_held
@@ -93,12 +94,13 @@ def _opened(store: Store, task: str, options: RunOptions, execution: Execution, 
     if not _may_begin(store, task, clock.now()):
         return None
     execution.prepare()
-    with store.change() as change:
+    neighbours = Neighbours(store.paths)
+    with neighbours.deciding(store.state), store.change() as change:
         if not _may_begin(store, task, change.now):
             return None  # another process was faster
         if is_fed and not is_held(store.paths.run_lock):
             raise StoppedError("the feed that gave it out has ended", "start the launch script again")
-        reserve = _reserve_usd(change, task, options)
+        reserve = _reserve_usd(change, task, options, neighbours.elsewhere(store.state))
         return open_attempt(store, change, task, execution, options, "feed" if is_fed else "exec", reserve)
 
 
@@ -110,23 +112,27 @@ def _may_begin(store: Store, task: str, now: float) -> bool:
     return record.status is not Status.RETRYING or record.is_due(now)
 
 
-def _reserve_usd(change: StoreChange, task: str, options: RunOptions) -> float | None:
+def _reserve_usd(change: StoreChange, task: str, options: RunOptions, elsewhere: Elsewhere) -> float | None:
     """The money to set aside; raises when something else holds the task, or there is no money left for it."""
     state = change.state
     if state.pause is not None and state.pause.holds(change.now):
         raise StoppedError(f"the run is paused: {state.pause.reason}", "`orchestrate resume` ends a pause")
     if stopper := state.stopped_by():
         raise StoppedError(f"{stopper} (on_failure: fail-fast) has failed, nothing new starts", f"retry {stopper}")
-    clash = Holdings([state.tasks[other] for other in state.with_status(Status.RUNNING)]).clash(state.tasks[task])
+    here = [state.tasks[other] for other in state.with_status(Status.RUNNING)]
+    clash = Holdings([*here, *elsewhere.tasks]).clash(state.tasks[task])
     if clash:
         raise MoveRefusedError(
             f"{task} cannot run beside {clash[0]}: both want {clash[1]}", f"wait until {clash[0]} has ended"
         )
-    purse = Purse(state, options.jobs)
+    if elsewhere.agents_left is not None and len(here) >= elsewhere.agents_left:
+        raise StoppedError("the desk has as many agents as it may (max_agents)", "run the same command again later")
+    purse = Purse(state, options.jobs, elsewhere.money_left_usd)
     reserve = purse.reserve(state.tasks[task])
     if reserve is not None and not purse.affords(reserve):
         raise StoppedError(
-            f"{task} needs ${reserve:.4f}, more than what is left of the run's budget", "raise budget_usd in the plan"
+            f"{task} needs ${reserve:.4f}, more than what is left of the budget",
+            "raise budget_usd in the plan, or in desk.yaml",
         )
     return reserve
 

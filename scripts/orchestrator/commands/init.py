@@ -111,7 +111,7 @@ def _with_roles(data: bytes, proposed: Sequence[tuple[str, str, str]]) -> bytes:
     return text.encode()
 
 
-def created(place: Place, data: bytes, reading: PlanReading, plan: Plan) -> Session:
+def created(place: Place, data: bytes, reading: PlanReading, plan: Plan, id: str | None = None) -> Session:
     """A new run in the place, which has none. Its journal is there last: until then there is no run."""
     paths = place.paths
     refuse_links(paths)
@@ -124,7 +124,7 @@ def created(place: Place, data: bytes, reading: PlanReading, plan: Plan) -> Sess
     with store.change() as change:
         change.record(
             EventType.ORCHESTRATION_STARTED,
-            orchestration_id=new_id(plan.title),
+            orchestration_id=id or new_id(plan.title),
             title=plan.title,
             subtasks=len(plan.tasks),
             agents=len(set(ids.assigned_agents(plan.tasks, {}).values())),

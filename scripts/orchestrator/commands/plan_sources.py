@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.commands.session import tell
 from orchestrator.errors import InvalidInputError, Problem, UsageError
-from orchestrator.model import Json
+from orchestrator.model import Executor, Json
 from orchestrator.paths import RunPaths
 from orchestrator.plans.plantemplates import PlanTemplate
 from orchestrator.plans.templatechoice import Choice, choice
@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orchestrator.plans.drafting import Check, Draft
     from orchestrator.render.plan_prompt import Assignment
+    from orchestrator.workers.options import Wishes
 
 BUNDLED = Path(__file__).resolve().parent.parent / "plan_templates"
 OWN_FOLDER = "templates"
@@ -59,6 +60,18 @@ class Wish:
             raise UsageError("--set sets parameters of a template", "add --template NAME, or --auto")
         if not self.is_ai and (self.model or self.budget_usd is not None or self.claude):
             raise UsageError("--model, --claude and --budget-usd are for --ai", "add --ai, or leave them out")
+
+
+def planning(wishes: Wishes, *, is_auto: bool, is_ai: bool, model: str | None, budget_usd: float | None) -> Wish:
+    """How the desk makes plans: as it was asked to, else by the model where ``claude`` does the tasks as well."""
+    if not is_auto and not is_ai:
+        is_ai = (wishes.executor or (Executor.COMMAND if wishes.command else Executor.CLAUDE)) == Executor.CLAUDE
+        is_auto = not is_ai
+    wish = Wish(
+        is_auto=is_auto, is_ai=is_ai, claude=wishes.claude if is_ai else None, model=model, budget_usd=budget_usd
+    )
+    wish.require_one(may_be_none=False)
+    return wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +154,18 @@ def expansion(
 
 
 def drafted(
-    paths: RunPaths, wish: Wish, assignment: Assignment, head: Mapping[str, Json], kept: str, check: Check | None = None
+    paths: RunPaths,
+    wish: Wish,
+    assignment: Assignment,
+    head: Mapping[str, Json],
+    kept: str,
+    check: Check | None = None,
+    on_cost: Callable[[float], None] = lambda usd: None,
 ) -> Draft:
-    """The plan that the model made, found right; raises with what was wrong each time, the last answer in ``kept``."""
+    """The plan that the model made, found right; raises with what was wrong each time, the last answer in ``kept``.
+
+    ``on_cost`` is told what each answer has cost.
+    """
     from orchestrator.plans.drafting import Answer, drafting, no_more, plan_schema, refused
     from orchestrator.workers.ask import NoAnswerError, Question, ask
 
@@ -163,6 +185,7 @@ def drafted(
         try:
             outcome = ask(program, paths.project, Question(text, "plan", wish.model, left, schema))
             spent += outcome.cost_usd
+            on_cost(outcome.cost_usd)
             answer = Answer(outcome.structured)
         except NoAnswerError as error:
             if not error.may_pass:

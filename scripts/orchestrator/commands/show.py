@@ -8,6 +8,7 @@ import time
 from orchestrator import clock
 from orchestrator.commands.session import Place, Session, answer, problem_lines, read_session, tell
 from orchestrator.errors import ExitCode, UsageError
+from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import Json, Status
 from orchestrator.render.form import AgentForm, agent_box, batch_banner
 from orchestrator.render.master_plan import log_entries
@@ -80,7 +81,7 @@ def next_tasks(place: Place, *, is_ascii: bool = False) -> ExitCode:
     """What may start now, together, grouped as the batches it belongs to."""
     session = read_session(place)
     state, now = session.store.state, clock.now()
-    ready, held = startable(state, now)
+    ready, held = startable(state, now, Neighbours(place.paths).elsewhere(state))
     text = "" if place.as_json else _next_text(session, ready, held, is_ascii)
     answer(place, next_record(state, now, ready), text)
     return ExitCode.DONE

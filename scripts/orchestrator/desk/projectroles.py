@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.desk.rolefiles import Origin, Role, RoleReading, Roles, Source, assembled, read_role
 from orchestrator.errors import CannotGoOnError, Problem
+from orchestrator.paths import DeskPaths, RunPaths
 from orchestrator.system import files
 
 BUNDLED = Path(__file__).parents[1] / "roles"
@@ -49,7 +50,7 @@ def _bundled_reading(path: Path) -> RoleReading:
 
 def _users_readings(project: str, folder: str) -> list[RoleReading]:
     readings: list[RoleReading] = []
-    own = os.path.join(folder, "roles")
+    own = DeskPaths.of(RunPaths(project, folder)).inside("roles")  # a run of the desk has those of the desk
     agents = os.path.join(project, ".claude", "agents")
     for origin, paths in ((Origin.OWN, _markdown(own, deep=False)), (Origin.AGENT, _markdown(agents, deep=True))):
         for path in paths:

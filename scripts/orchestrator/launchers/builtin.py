@@ -60,7 +60,10 @@ class Runner:
 
     def run(self) -> ExitCode:
         """Run until nothing is left or nothing can go on; the answer says which."""
-        self._course = Course(self.store, self.slots or (lambda: self.options.jobs), by_stage=self.options.by_stage)
+        options = self.options
+        self._course = Course(
+            self.store, self.slots or (lambda: options.jobs), by_stage=options.by_stage, is_waiting=options.is_waiting
+        )
         threads = [threading.Thread(target=self._work, name=f"slot {n}", daemon=True) for n in range(self.options.jobs)]
         with Supervisor(self.store, self.options.grace_s) as supervisor:
             self._supervisor = supervisor
@@ -120,7 +123,7 @@ class Runner:
         """Record what has ended and what begins now, in one change, and start the workers."""
         if not ended and not self._choices():
             return
-        with self.store.change() as change:
+        with self._course.deciding(), self.store.change() as change:
             attempts.record(change, ended)
             opened = [
                 open_attempt(self.store, change, choice.task, self.execution, self.options, self.by, choice.reserve_usd)

@@ -8,11 +8,16 @@ from typing import Protocol
 from orchestrator import clock
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.events import EventType
+from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import RunState, Status
-from orchestrator.store.schedule import Choice, Limits, choices, expected_spans, next_due
+from orchestrator.store.schedule import Choice, Elsewhere, Limits, choices, expected_spans, next_due
 from orchestrator.store.state import DONE, State
 from orchestrator.store.store import Store
 from orchestrator.system.locks import FileLock, holder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 LOOK_S = 0.5
 """How often a launcher looks at what people changed."""
@@ -54,16 +59,28 @@ class View(Protocol):
 
 
 class Course:
-    """The decisions of one run. ``slots`` says how many tasks may be under way, and may change as it goes on."""
+    """The decisions of one run. ``slots`` says how many tasks may be under way, and may change as it goes on.
 
-    def __init__(self, store: Store, slots: Callable[[], int], *, by_stage: bool = False) -> None:
+    ``is_waiting``: a usage limit or a pause is waited out; else the run is over with it.
+    """
+
+    def __init__(
+        self, store: Store, slots: Callable[[], int], *, by_stage: bool = False, is_waiting: bool = True
+    ) -> None:
         self.store = store
         self.slots = slots
         self.by_stage = by_stage
+        self.is_waiting = is_waiting
+        self._neighbours = Neighbours(store.paths)
 
     def choices(self, given: Collection[str] = ()) -> list[Choice]:
         """The tasks to start now; ``given`` were chosen before and have not started yet."""
-        return choices(self.store.state, clock.now(), self._limits, given=given)
+        state = self.store.state
+        return choices(state, clock.now(), self._limits, self._neighbours.elsewhere(state), given)
+
+    def deciding(self) -> AbstractContextManager[None]:
+        """While tasks are chosen and their start is recorded: no other run of the same desk does so meanwhile."""
+        return self._neighbours.deciding(self.store.state)
 
     def resume(self) -> None:
         """Begin: a pause that a new start ends, or whose time is over, is ended."""
@@ -113,8 +130,8 @@ class Course:
         if not state.count(Status.PENDING) and not state.count(Status.RETRYING):
             return True
         if state.is_paused(now) and state.pause is not None:
-            return state.pause.kind in RESUMED_BY_A_NEW_RUN
-        if state.count(Status.RETRYING) > len(state.due(now)) or self.choices():
+            return state.pause.kind in RESUMED_BY_A_NEW_RUN or not self.is_waiting
+        if state.count(Status.RETRYING) > len(state.due(now)) or self.choices() or self._is_held_elsewhere():
             return False
         if self.by_stage and state.awaiting_approval():
             return True
@@ -131,12 +148,26 @@ class Course:
     def _limits(self) -> Limits:
         return Limits(self.slots(), self.by_stage)
 
-    def _pause_for_money(self) -> bool:
-        budget = self.store.state.plan.budget_usd
-        if budget is None:
+    def _is_held_elsewhere(self) -> bool:
+        """Whether something could start if the other runs of the desk had ended."""
+        if self._neighbours.is_alone:
             return False
+        state = self.store.state
+        in_the_end = Elsewhere(money_left_usd=self._neighbours.elsewhere(state).money_in_the_end_usd)
+        return bool(choices(state, clock.now(), self._limits, in_the_end))
+
+    def _pause_for_money(self) -> bool:
+        state = self.store.state
+        budget, of_desk = state.plan.budget_usd, self._neighbours.budget_usd
+        if budget is None and of_desk is None:
+            return False
+        reason = ""
+        if of_desk is not None and (budget is None or choices(state, clock.now(), self._limits)):
+            spent = self._neighbours.spent_usd + state.spent_usd
+            reason = f"the budget of the desk is used up: ${spent:.4f} of ${of_desk:.4f} spent; see desk.yaml"
         with self.store.change() as change:
-            change.record(EventType.PAUSED, kind="budget", reason=_budget_words(change.state.spent_usd, budget))
+            words = reason or _budget_words(change.state.spent_usd, budget or 0.0)
+            change.record(EventType.PAUSED, kind="budget", reason=words)
         return True
 
 

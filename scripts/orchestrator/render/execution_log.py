@@ -222,6 +222,42 @@ def _note(event: Event) -> list[Entry]:
     return [(_text(event, "title"), _list(event, "lines"))]
 
 
+def _request_added(event: Event) -> list[Entry]:
+    return [("Request Added", [f"{_text(event, 'request')}, {_text(event, 'priority')}"])]
+
+
+def _request_refused(event: Event) -> list[Entry]:
+    return [("Request Refused", [_with(_with(_text(event, "file"), event, "reason"), event, "kept", ", now in ")])]
+
+
+def _request_triaged(event: Event) -> list[Entry]:
+    decided = _with(_with(_text(event, "decision"), event, "role", ", "), event, "score", ", score ")
+    return [("Request Triaged", [f"{_text(event, 'request')}: {decided}", *_list(event, "reasons")])]
+
+
+def _request_asked(event: Event) -> list[Entry]:
+    return [("Request Asked", [f"{_text(event, 'request')}: the model was asked for a plan{_cost(event)}"])]
+
+
+def _request_planned(event: Event) -> list[Entry]:
+    tasks = counted(int(_number(event, "subtasks")), "task")
+    planned = f"{_text(event, 'request')}: {tasks} from {_text(event, 'source')}"
+    return [("Request Planned", [_with(planned, event, "why")])]
+
+
+def _request_changed(event: Event) -> list[Entry]:
+    changed = f"{_text(event, 'request')} is {_text(event, 'status')}{_cost(event)}"
+    return [("Request Changed", [_with(changed, event, "reason")])]
+
+
+def _run_archived(event: Event) -> list[Entry]:
+    return [("Run Archived", [_with(_text(event, "orchestration_id"), event, "kept", " is now in ")])]
+
+
+def _run_lost(event: Event) -> list[Entry]:
+    return [("Run Lost", [_with(_text(event, "orchestration_id"), event, "reason")])]
+
+
 def _all_completed(event: Event) -> list[Entry]:
     return [("All Tasks Completed", [f"Total duration: {_duration(event)}"])]
 
@@ -257,6 +293,14 @@ _ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
     EventType.CRITERION_JUDGED: _criterion_judged,
     EventType.REPAIRED: _repaired,
     EventType.NOTE: _note,
+    EventType.REQUEST_ADDED: _request_added,
+    EventType.REQUEST_REFUSED: _request_refused,
+    EventType.REQUEST_TRIAGED: _request_triaged,
+    EventType.REQUEST_ASKED: _request_asked,
+    EventType.REQUEST_PLANNED: _request_planned,
+    EventType.REQUEST_CHANGED: _request_changed,
+    EventType.RUN_ARCHIVED: _run_archived,
+    EventType.RUN_LOST: _run_lost,
     EventType.ORCHESTRATION_COMPLETED: _all_completed,
     EventType.ORCHESTRATION_BLOCKED: _all_blocked,
 }

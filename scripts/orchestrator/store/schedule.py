@@ -32,23 +32,48 @@ class Choice:
     reserve_usd: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What the other runs of the same desk leave to this one; None is no limit.
+
+    ``tasks`` are under way there, and hold their resources and writes. ``agents_left`` workers this run may have in
+    all. ``money_left_usd`` is neither spent nor set aside anywhere, ``money_in_the_end_usd`` is not spent anywhere.
+    """
+
+    tasks: tuple[Task, ...] = ()
+    agents_left: int | None = None
+    money_left_usd: float | None = None
+    money_in_the_end_usd: float | None = None
+
+
+NOTHING_ELSEWHERE = Elsewhere()
+"""There are no other runs, and no limits that they share."""
+
+
 def choices(
-    state: State, now: float, limits: Limits, elsewhere: Collection[Task] = (), given: Collection[str] = ()
+    state: State,
+    now: float,
+    limits: Limits,
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE,
+    given: Collection[str] = (),
 ) -> list[Choice]:
     """The tasks to start at ``now``, first one first; never more than there are free slots.
 
-    ``elsewhere`` are tasks of other runs of the same desk whose resources and writes are taken. ``given`` are tasks
-    that were chosen before and whose start is not on record yet: they hold what they would hold while they run.
+    ``given`` are tasks that were chosen before and whose start is not on record yet: they hold what they would hold
+    while they run.
     """
     if state.is_paused(now) or state.stopped_by():
         return []
     running = state.with_status(Status.RUNNING) if state.count(Status.RUNNING) else []
     by_hand = sum(1 for task in running if state.records[task].by == "hand")
-    free = state.slots_at(limits.slots, now) - len(given) - (len(running) - by_hand)
+    slots = state.slots_at(limits.slots, now)
+    if elsewhere.agents_left is not None:
+        slots = min(slots, elsewhere.agents_left)
+    free = slots - len(given) - (len(running) - by_hand)
     if free <= 0:
         return []
-    taken = Holdings([*(state.tasks[task] for task in (*running, *given)), *elsewhere])
-    purse = Purse(state, limits.slots)
+    taken = Holdings([*(state.tasks[task] for task in (*running, *given)), *elsewhere.tasks])
+    purse = Purse(state, limits.slots, elsewhere.money_left_usd)
     for task in given:
         purse.take(purse.reserve(state.tasks[task]))
     stage = open_stage(state) if limits.by_stage else None
@@ -96,11 +121,11 @@ def open_stage(state: State) -> int:
     return min(map(state.stage, [*active, *state.awaiting_approval()]), default=0)
 
 
-def startable(state: State, now: float) -> tuple[list[str], dict[str, str]]:
+def startable(state: State, now: float, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> tuple[list[str], dict[str, str]]:
     """The tasks that may start together at ``now``, first one first, and what keeps each of the other candidates."""
     if state.is_paused(now) or state.stopped_by():
         return [], {}
-    holdings = Holdings([state.tasks[task] for task in state.with_status(Status.RUNNING)])
+    holdings = Holdings([*(state.tasks[task] for task in state.with_status(Status.RUNNING)), *elsewhere.tasks])
     ready: list[str] = []
     held: dict[str, str] = {}
     for task in candidates(state, now):
@@ -142,10 +167,13 @@ class Holdings:
 
 
 class Purse:
-    """The money of the run that is neither spent nor set aside."""
+    """The money of the run that is neither spent nor set aside; ``desk_left_usd`` is what all runs have left."""
 
-    def __init__(self, state: State, slots: int) -> None:
+    def __init__(self, state: State, slots: int, desk_left_usd: float | None = None) -> None:
         self.budget_usd = state.plan.budget_usd
+        if desk_left_usd is not None:
+            most = state.spent_usd + state.reserved_usd + desk_left_usd
+            self.budget_usd = most if self.budget_usd is None else min(self.budget_usd, most)
         self._left = (self.budget_usd or 0.0) - state.spent_usd - state.reserved_usd
         self._share = max(0.0, (self.budget_usd or 0.0) - state.spent_usd) / max(1, slots)
         self._mean = state.mean_cost_usd

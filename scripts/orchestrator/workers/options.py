@@ -18,7 +18,10 @@ DEFAULT_HEALTH_INTERVAL_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """``jobs`` slots; ``command`` is split into words; ``scale`` shortens a rehearsal."""
+    """``jobs`` slots; ``command`` is split into words; ``scale`` shortens a rehearsal.
+
+    ``is_waiting``: a usage limit or a pause is waited out, else it ends the run.
+    """
 
     jobs: int = DEFAULT_JOBS
     executor: Executor = Executor.CLAUDE
@@ -28,6 +31,7 @@ class RunOptions:
     by_stage: bool = False
     grace_s: float = 3.0
     is_command_given: bool = False
+    is_waiting: bool = True
     health_interval_s: float = DEFAULT_HEALTH_INTERVAL_S
 
     @property
@@ -47,6 +51,7 @@ class Wishes:
     scale: float | None = None
     by_stage: bool = False
     health_interval: str | None = None
+    is_waiting: bool = True
 
     def options(self, plan: Plan) -> RunOptions:
         """These wishes completed by ``plan``. Raises ``UsageError``."""
@@ -69,6 +74,7 @@ class Wishes:
             scale=scale,
             by_stage=self.by_stage,
             is_command_given=bool(self.command),
+            is_waiting=self.is_waiting,
             health_interval_s=_interval_s(self.health_interval),
         )
 

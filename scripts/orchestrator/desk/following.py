@@ -1,0 +1,55 @@
+"""How the status of a request follows the state of its run, and when a run that was held may go on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from orchestrator.desk.requestfile import RequestStatus
+from orchestrator.model import RunState
+from orchestrator.render.status import run_reason
+from orchestrator.store.schedule import NOTHING_ELSEWHERE, Elsewhere, Limits, choices
+from orchestrator.store.state import State
+from orchestrator.wording import listed
+
+CANCELLED = "cancelled"
+"""The kind of the pause that holds the run of a cancelled request."""
+
+ASKED_AGAIN = frozenset({"login", "money"})
+"""Pauses of which nobody but the model's provider knows when they are over: trying is the one way to find out."""
+
+_BY_STATE = {
+    RunState.COMPLETED: RequestStatus.COMPLETED,
+    RunState.FAILED: RequestStatus.FAILED,
+    RunState.BLOCKED: RequestStatus.BLOCKED,
+}
+_OPEN_REASON = "its run was interrupted"
+
+
+def followed(state: State, now: float, untrusted: Sequence[str] = ()) -> tuple[RequestStatus, str]:
+    """The status of a request at whose run nobody works, and why; ``untrusted`` is what nobody accepted."""
+    outcome = state.run_state(now)
+    if outcome is RunState.COMPLETED:
+        return RequestStatus.COMPLETED, ""
+    if untrusted:
+        return RequestStatus.BLOCKED, f"the plan starts what is not trusted: {listed(untrusted, 5)}"
+    status = _BY_STATE.get(outcome)
+    if status is None and state.stopped_by():
+        status = RequestStatus.BLOCKED
+    if status is not None:
+        return status, run_reason(state, now)
+    return RequestStatus.PENDING, run_reason(state, now) or (_OPEN_REASON if state.started is not None else "")
+
+
+def may_go_on(state: State, now: float, slots: int, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> bool:
+    """Whether a run of a pending request has something to do: what had paused it is gone.
+
+    What other runs hold is no reason to wait here: the run waits for that itself.
+    """
+    pause = state.pause
+    if pause is None or not pause.holds(now):
+        return state.run_state(now) in (RunState.PLANNED, RunState.RUNNING)
+    if pause.kind != "budget":
+        return False
+    free = Elsewhere(money_left_usd=elsewhere.money_in_the_end_usd)
+    return bool(choices(replace(state, pause=None), now, Limits(slots), free))
