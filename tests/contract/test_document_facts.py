@@ -165,6 +165,15 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("status", "status"),
     ("list", "list"),
     ("list --by-state", "list --by-state"),
+    ("queue import", "queue import requests.json"),
+    ("queue list", "queue list"),
+    ("queue show", "queue show R-1"),
+    ("queue cancel", "queue cancel R-1"),
+    ("queue run", "queue run --once --executor rehearse"),
+    ("queue add", "queue add Tidy"),
+    ("archive", "archive R-1"),
+    ("runs", "runs"),
+    ("log --all", "log --all --limit 1000"),
     ("doctor", "doctor --claude /nowhere/claude"),
 )
 
@@ -183,6 +192,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Answered:
     project = tmp_path_factory.mktemp("project")
     (project / "plan.yaml").write_text(PLAN, encoding="utf-8")
     (project / "result.md").write_text("# Done\n", encoding="utf-8")
+    (project / "requests.json").write_text('[{"id": "R-1", "request": "Fix it"}]', encoding="utf-8")
     answers: list[tuple[str, str, object]] = []
     with contextlib.chdir(project):
         for heading, words in SESSION:

@@ -6,6 +6,7 @@ Each checker of `document_rules` is asked twice: about the documents, and about 
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from manual import (
     passed_flags,
 )
 from orchestrator.cli.table import COMMANDS, HELP
-from orchestrator.paths import RunPaths
+from orchestrator.paths import DeskPaths, RunPaths
 from transcripts import File, sessions
 
 NAME = "distributed-task-orchestrator"
@@ -175,6 +176,9 @@ def run_files() -> set[str]:
         *(paths.agent_task("Agent-01", "T-01", shared) for shared in (False, True)),
         *(paths.inside(paths.result_name("Agent-01", "T-01", shared)) for shared in (False, True)),
     }
+    desk = DeskPaths.of(paths)
+    made |= {desk.settings, desk.queue, desk.request("R-1"), desk.refused, desk.journal, desk.runs, desk.current}
+    made |= {desk.archived_runs, desk.archived_requests, os.path.dirname(desk.log("R-1"))}
     inside = {name.removeprefix(f"{paths.folder}/") for name in made}
     return {*inside, *(name.split("/")[0] for name in inside), *(name.rpartition("/")[2] for name in inside)}
 

@@ -50,8 +50,6 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "desk": {
         "roles": ("roles", "The specialists there are, where they come from, and what is wrong with their files."),
-    },
-    "desk": {
         "queue": ("desk", "Requests over time: add them, and work through them one after the other."),
         "runs": ("desk", "Every orchestration of the project and where it stands."),
         "archive": ("desk", "Put orchestrations aside that have ended."),

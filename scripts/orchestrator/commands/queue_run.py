@@ -22,6 +22,7 @@ from orchestrator.model import DEFAULT_JOBS, Executor, Json, Plan
 from orchestrator.paths import DeskPaths
 from orchestrator.system import files
 from orchestrator.system.locks import holder
+from orchestrator.system.process_table import MARK_VARIABLE
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.options import Wishes
 from orchestrator.workers.orchestrations import orchestrations
@@ -91,12 +92,15 @@ def _words(wishes: Wishes, wish: Wish, executor: Executor) -> list[str]:
 
 def _starter(desk: DeskPaths, command: Sequence[str]) -> Callable[[Request], subprocess.Popen[bytes]]:
     words = [word for word in command if word]
+    # A worker may start a desk of its own: what that takes is not part of the attempt.
+    environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
 
     def start(request: Request) -> subprocess.Popen[bytes]:
         with open(desk.log(request.id), "ab", opener=_private) as log:
             return subprocess.Popen(
                 [*words, "--", request.id],
                 cwd=desk.project,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
