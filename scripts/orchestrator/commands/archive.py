@@ -15,6 +15,7 @@ from orchestrator.model import RunState, Status
 from orchestrator.paths import DeskPaths, RunPaths
 from orchestrator.store.store import Store
 from orchestrator.system import files
+from orchestrator.system.file_steps import failure
 from orchestrator.system.locks import is_held
 from orchestrator.wording import excerpt
 from orchestrator.workers.orchestrations import orchestrations
@@ -112,4 +113,4 @@ def _rename(source: str, target: str) -> None:
     try:
         os.rename(source, target)
     except OSError as error:
-        raise files.failure("move", source, error) from error
+        raise failure("move", source, error) from error

@@ -21,6 +21,7 @@ from orchestrator.launchers.neighbours import SettingsFile
 from orchestrator.model import DEFAULT_JOBS, Executor, Json, Plan
 from orchestrator.paths import DeskPaths
 from orchestrator.system import files
+from orchestrator.system.file_steps import PRIVATE_FILE
 from orchestrator.system.locks import holder
 from orchestrator.system.process_table import MARK_VARIABLE
 from orchestrator.workers.executions import execution_of
@@ -112,7 +113,7 @@ def _starter(desk: DeskPaths, command: Sequence[str]) -> Callable[[Request], sub
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), files.PRIVATE_FILE)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), PRIVATE_FILE)
 
 
 def _teller(place: Place) -> Callable[[str], None]:

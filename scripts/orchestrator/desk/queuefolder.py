@@ -16,6 +16,7 @@ from orchestrator.events import EventType
 from orchestrator.paths import DeskPaths
 from orchestrator.store.deskjournal import DeskJournal
 from orchestrator.system import files
+from orchestrator.system.file_steps import failure
 from orchestrator.system.locks import FileLock, is_held
 from orchestrator.wording import excerpt, nearest
 
@@ -149,7 +150,7 @@ class QueueFolder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise files.failure("read", self.paths.queue, error) from error
+            raise failure("read", self.paths.queue, error) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
