@@ -7,13 +7,12 @@ import uuid
 from datetime import UTC, datetime
 
 from orchestrator.executors.claude_argv import claude_arguments, worker_environment
-from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program
+from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program, start_process
 from orchestrator.executors.judging import judge_claude
 from orchestrator.executors.outcome import Outcome
 from orchestrator.executors.stream import read_stream
 from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, Task
 from orchestrator.system import files
-from orchestrator.system.processes import start_worker
 
 
 class ClaudeExecution:
@@ -46,18 +45,7 @@ class ClaudeExecution:
 
     def start(self, job: Job) -> ProcessHandle:
         """Start it in the project."""
-        return ProcessHandle(
-            start_worker(
-                self.argv(job),
-                cwd=job.project,
-                env=self.check_environment,
-                stdin_path=job.prompt,
-                stdout_path=job.output,
-                stderr_path=job.errors,
-                mark=job.mark,
-                pass_fds=(job.lock.fileno(),),
-            )
-        )
+        return start_process(job, self.argv(job), self.check_environment)
 
     def outcome(self, job: Job, exit_code: int, cause: Cause | None, now: float) -> Outcome:
         """Judge by the success rule, and name what was written where nothing may be."""

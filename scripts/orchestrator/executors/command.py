@@ -6,12 +6,11 @@ import os
 from collections.abc import Sequence
 
 from orchestrator.executors.claude_argv import worker_environment
-from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program
+from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program, start_process
 from orchestrator.executors.judging import judge_command
 from orchestrator.executors.outcome import Outcome
 from orchestrator.model import Task
 from orchestrator.system import files
-from orchestrator.system.processes import start_worker
 
 
 class CommandExecution:
@@ -36,18 +35,7 @@ class CommandExecution:
 
     def start(self, job: Job) -> ProcessHandle:
         """Start the command in the project."""
-        return ProcessHandle(
-            start_worker(
-                self.argv(job),
-                cwd=job.project,
-                env=self.check_environment,
-                stdin_path=job.prompt,
-                stdout_path=job.output,
-                stderr_path=job.errors,
-                mark=job.mark,
-                pass_fds=(job.lock.fileno(),),
-            )
-        )
+        return start_process(job, self.argv(job), self.check_environment)
 
     def outcome(self, job: Job, exit_code: int, cause: Cause | None, now: float) -> Outcome:
         """Judge by exit code and output."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -11,7 +11,7 @@ from orchestrator.errors import CannotGoOnError
 from orchestrator.executors.outcome import Outcome
 from orchestrator.model import Task
 from orchestrator.system.locks import FileLock
-from orchestrator.system.processes import Worker
+from orchestrator.system.processes import Worker, end_worker, start_worker
 
 
 class Cause(StrEnum):
@@ -143,9 +143,22 @@ class ProcessHandle:
 
     def end(self, grace_s: float) -> None:
         """End the process, its group and whatever carries its mark."""
-        from orchestrator.system.processes import end_worker
-
         end_worker(self._worker.pid, self._worker.group, self._worker.mark, grace_s, started=self._worker.started)
+
+
+def start_process(job: Job, argv: Sequence[str], environment: Mapping[str, str]) -> ProcessHandle:
+    """Start ``argv`` in the project with the files and the lock of ``job``."""
+    worker = start_worker(
+        argv,
+        cwd=job.project,
+        env=environment,
+        stdin_path=job.prompt,
+        stdout_path=job.output,
+        stderr_path=job.errors,
+        mark=job.mark,
+        pass_fds=(job.lock.fileno(),),
+    )
+    return ProcessHandle(worker)
 
 
 def require_program(program: str, advice: str) -> str:
