@@ -128,6 +128,10 @@ class RunPaths:
 
         return "results/" + ids.result_file(agent, task, shared)
 
+    def handoff(self, role: str, task: str) -> str:
+        """A task handed to a role."""
+        return self.inside("handoffs", f"to-{role}-{task}.json")
+
     def context(self, task: str) -> str:
         """Material gathered for a task."""
         return self.inside("context", f"{task}.md")

@@ -139,6 +139,8 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("graph", "graph"),
     ("init", "init"),
     ("roles", "roles"),
+    ("handoff", "handoff T-01"),
+    ("handoff --to", "handoff --to docs"),
     ("trust", "trust"),
     ("next", "next"),
     ("start", "start T-01"),

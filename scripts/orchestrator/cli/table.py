@@ -49,6 +49,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "export": ("aggregate", "The whole run as JSON, CSV, a drawing of the graph or a Gantt chart."),
     },
     "desk": {
+        "handoff": ("handoff", "A task as it is handed to its role, or all that is ready for a role."),
         "roles": ("roles", "The specialists there are, where they come from, and what is wrong with their files."),
         "queue": ("desk", "Requests over time: add them, and work through them one after the other."),
         "runs": ("desk", "Every orchestration of the project and where it stands."),

@@ -62,10 +62,10 @@ def exec_task(place: Place, task: str, wishes: Wishes, *, is_fed: bool = False, 
 
 
 def _fed_store(place: Place) -> Store:
-    from orchestrator.workers.hooks import Hooks
+    from orchestrator.workers.announcing import announce_in
 
     store = Store.open(place.paths, tell)
-    store.announce = Hooks(store, tell)
+    announce_in(store, tell)
     return store
 
 

@@ -21,6 +21,7 @@ from orchestrator.store.takeover import PlanFile, apply_version
 from orchestrator.store.trust import trust_digest, trusted_parts, untrusted_parts
 from orchestrator.system import files
 from orchestrator.system.locks import FileLock, remove_free_lock
+from orchestrator.workers.announcing import announce_in
 from orchestrator.workers.hand_over import write_agent_file
 from orchestrator.workers.hands import WorkerHands
 from orchestrator.workers.roles import role_problems
@@ -119,6 +120,7 @@ def created(place: Place, data: bytes, reading: PlanReading, plan: Plan, id: str
     for name in FOLDERS:
         files.make_private_folder(paths.inside(name))
     store = Store.begin(paths, tell)
+    announce_in(store, tell)
     if files.read_bytes_or_none(paths.plan) != data:
         files.write_whole(paths.plan, data)
     with store.change() as change:

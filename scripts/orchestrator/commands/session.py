@@ -115,11 +115,11 @@ def read_session(place: Place) -> Session:
 
 
 def _opened(place: Place) -> Session:
+    from orchestrator.workers.announcing import announce_in
     from orchestrator.workers.hands import WorkerHands
-    from orchestrator.workers.hooks import Hooks
 
     store = Store.open(place.paths, tell)
-    store.announce = Hooks(store, tell)
+    announce_in(store, tell)
     return Session(place, store, Table(store, WorkerHands()), PlanFile(store))
 
 

@@ -69,9 +69,11 @@ class ObjectivesForm(Form):
 class HooksForm(Form):
     """Commands that are called on events of the run, each with its event on stdin."""
 
-    on_blocked: Line = Field(default=NOT_GIVEN, description="Called when the rest of the run waits for a failed task.")
+    on_blocked: Line = Field(
+        default=NOT_GIVEN, description="Called when the run cannot go on without a person, because a task has failed."
+    )
     on_completed: Line = Field(default=NOT_GIVEN, description="Called when every task is completed or skipped.")
-    on_failed: Line = Field(default=NOT_GIVEN, description="Called when nothing is left to do and a task has failed.")
+    on_failed: Line = Field(default=NOT_GIVEN, description="Called when a task has failed for good.")
 
 
 class RunForm(Form):

@@ -30,7 +30,7 @@ SNAPSHOT_EVERY = 256
 _SNAPSHOT_VERSION = 1
 
 
-FOLDERS = ("store", "agent_tasks", "results", "context", "workers", "logs")
+FOLDERS = ("store", "agent_tasks", "results", "context", "workers", "logs", "handoffs")
 """The folders of a run."""
 
 
