@@ -9,12 +9,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 # Where nobody answers: what starts an agent CLI by mistake gets no further.
@@ -37,6 +38,15 @@ def named_environment(home: Path, temporary: Path, path: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "ANTHROPIC_BASE_URL": NOWHERE,
     }
+
+
+def wait_for(what: Callable[[], object], within_s: float = 60.0) -> None:
+    """Sleep until `what` is true; the test fails when that takes longer than even a loaded machine needs."""
+    end = time.monotonic() + within_s
+    while not what():
+        if time.monotonic() >= end:
+            pytest.fail(f"it did not happen within {within_s} s")
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Running:
         """What it has complained about so far."""
         return self.stderr_file.read_text(encoding="utf-8", errors="replace")
 
-    def wait(self, timeout_s: float = 60.0) -> Finished:
+    def wait(self, timeout_s: float = 120.0) -> Finished:
         """What it did; when it takes longer, its group is ended and the test fails with what it had printed."""
         try:
             code = self.process.wait(timeout_s)
@@ -107,6 +117,15 @@ class Running:
                 os.killpg(self.pid, number)
             else:
                 os.kill(self.pid, number)
+
+    def children(self) -> list[psutil.Process]:
+        """The processes that it has started itself and that live."""
+        return psutil.Process(self.pid).children()
+
+    def kill_child(self, is_meant: Callable[[list[str]], bool]) -> None:
+        """Kill -9 the one child whose words are meant."""
+        (child,) = (child for child in self.children() if is_meant(child.cmdline()))
+        child.kill()
 
     def end(self) -> None:
         """Kill its group and collect it."""
@@ -133,7 +152,7 @@ class Program:
         stdin: str | bytes = b"",
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout_s: float = 60.0,
+        timeout_s: float = 120.0,
     ) -> Finished:
         """Run it to its end. `environment` is added to the program's own, `cwd` replaces its folder."""
         return self.start(*arguments, stdin=stdin, environment=environment, cwd=cwd).wait(timeout_s)

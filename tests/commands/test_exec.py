@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from programs import Program, Running
+from programs import Program, Running, wait_for
 from runfolders import RunFolder, task
 
 REHEARSED = ("--executor", "rehearse")
 HEAVY = {"pydantic", "jsonschema", "psutil", "markdown_it", "yaml", "rich", "asyncio", "orchestrator.store.table"}
-
-
-def wait_for(what: Callable[[], object], within_s: float = 20.0) -> None:
-    end = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def begun(run: RunFolder, id: str) -> bool:

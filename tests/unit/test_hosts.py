@@ -68,6 +68,7 @@ def test_every_host_has_a_label_of_its_own_that_gnu_parallel_takes_for_a_host() 
         ("ssh -oStrictHostKeyChecking=accept-new a", "switch the check of host keys off"),
         ('ssh -o "stricthostkeychecking off" a', "switch the check of host keys off"),
         ("ssh -o UserKnownHostsFile=/dev/null a", "switch the check of host keys off"),
+        ("ssh -o NoHostAuthenticationForLocalhost=yes a", "switch the check of host keys off"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_number_and_what_to_try(line: str, words: str) -> None:

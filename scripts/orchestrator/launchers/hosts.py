@@ -23,7 +23,10 @@ _DESTINATION = re.compile(
     r"(?P<host>[\w.][\w.-]*|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?P<port>\d+))?"
 )
-_KEY_CHECK = re.compile(r"(stricthostkeychecking|userknownhostsfile|globalknownhostsfile)\s*=?\s*(.*)", re.IGNORECASE)
+_KEY_CHECK = re.compile(
+    r"(stricthostkeychecking|userknownhostsfile|globalknownhostsfile|nohostauthenticationforlocalhost)\s*=?\s*(.*)",
+    re.IGNORECASE,
+)
 _ADVICE = "`4/build-1`, `2/anna@build-2:2222` or `4/ssh -i KEY build-3`, one host a line"
 
 
@@ -108,6 +111,8 @@ def _option_problem(options: Sequence[str]) -> tuple[str, str] | None:
 def _weakens(option: str, value: str) -> bool:
     if option == "stricthostkeychecking":
         return value.lower() in ("no", "off", "accept-new")
+    if option == "nohostauthenticationforlocalhost":
+        return value.lower() != "no"
     return value in ("/dev/null", "none")
 
 

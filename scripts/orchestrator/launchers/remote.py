@@ -2,8 +2,8 @@
 
 To the built-in launcher this is one more way to run tasks, so that everything else (choosing, budgets, limits,
 timeouts, retries, records) is the same as on one machine. A line on standard output gives an attempt out. It has ended
-when its exit file is back. It is lost when its ssh is gone and no exit file came: then its host is asked whether it is
-still there, and is used no more if it is not.
+when its exit file is back, and is lost when its ssh is gone and no exit file came. Either way its host is asked to end
+what is left of it, and is used no more if it does not answer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.errors import CannotGoOnError
@@ -24,13 +24,17 @@ from orchestrator.launchers.staging import Staging
 from orchestrator.model import Task
 from orchestrator.system.process_table import living_values
 from orchestrator.system.processes import Worker
+from orchestrator.workers.leftovers import GRACE_S
 
 LOOK_S = 0.2
 """How often results are looked for."""
 SSH_LOOK_S = 1.0
 """How often living ssh processes are looked for."""
-LOST_S = 3.0
-"""An attempt without a living ssh for so long is lost. Between transfer, work and return there are moments without."""
+LOST_S = 10.0
+"""An attempt without a living ssh for so long is lost. Between transfer, work and return there are moments without; an
+ssh that fails says so at once."""
+WITHDRAWN_S = 3.0
+"""The same for one that was withdrawn before it began on a host: it is refused as soon as its line is read."""
 RETURN_S = 10.0
 """How long the output of an attempt that was ended may take to come back."""
 SSH_VARIABLE = "ORCHESTRATE_SSH"
@@ -55,12 +59,15 @@ class Machines:
         """The host with that label."""
         return self._hosts[label]
 
-    def look_after(self, label: str) -> bool:
-        """Ask a host that lost an attempt whether it is there; one that is not is used no more."""
+    def look_after(self, label: str, mark: str) -> bool:
+        """Ask a host to end what is left of the attempt ``mark``: nothing of it may go on writing beside the next one.
+
+        Answers whether the host is there; one that is not is used no more.
+        """
         host = self._hosts[label]
         if label in self._gone:
             return False
-        if ssh.is_there(host):
+        if ssh.end_marked(host, mark, GRACE_S):
             return True
         with self._mutex:
             if label not in self._gone:
@@ -74,7 +81,7 @@ class Machines:
 class RemoteHandle:
     """An attempt that was given out as line ``line``."""
 
-    worker: Worker | None = None  # what it leaves behind on its host goes with its temporary folder
+    worker: Worker | None = None  # what it leaves behind on its host is ended when it is settled
     pid: int | None = None
     started: float | None = None
     group = 0
@@ -122,18 +129,33 @@ class RemoteHandle:
             has_begun = staging.host_of(self.line) is not None
             if self.job.mark in living or has_begun != self.has_begun:
                 self.seen, self.has_begun = now, has_begun
-            patience_s = LOST_S if self.has_begun or self.is_withdrawn else GIVE_AGAIN_S
-            if now - self.seen >= patience_s:
+            if now - self.seen >= self._patience_s:
                 self.has_ended.set()
+
+    @property
+    def _patience_s(self) -> float:
+        if self.has_begun:
+            return LOST_S
+        return WITHDRAWN_S if self.is_withdrawn or not self._execution.is_fed else GIVE_AGAIN_S
 
 
 class RemoteExecution:
-    """Runs what ``inner`` would run, in the folder ``workdir`` of the hosts. ``line`` is how many lines came before."""
+    """Runs what ``inner`` would run, in the folder ``workdir`` of the hosts. ``line`` is how many lines came before.
+
+    ``carried`` names the files of the project that a task builds on; they are brought to its host first.
+    """
 
     check_environment: Mapping[str, str]
 
     def __init__(
-        self, inner: Execution, staging: Staging, machines: Machines, outlet: Outlet, workdir: str, line: int
+        self,
+        inner: Execution,
+        staging: Staging,
+        machines: Machines,
+        outlet: Outlet,
+        workdir: str,
+        line: int,
+        carried: Callable[[str], Iterable[str]],
     ) -> None:
         self.inner = inner
         self.staging = staging
@@ -142,6 +164,7 @@ class RemoteExecution:
         self._outlet = outlet
         self._workdir = workdir
         self._line = line
+        self._carried = carried
         self._handles: dict[str, RemoteHandle] = {}
         self._fates: dict[str, Outcome] = {}
         self._mutex = threading.Lock()
@@ -159,6 +182,11 @@ class RemoteExecution:
         self._closed.set()
         self._thread.join()
 
+    @property
+    def is_fed(self) -> bool:
+        """Whether GNU parallel still takes what is given out."""
+        return self._outlet.is_read()
+
     def argv(self, job: Job) -> list[str]:
         """The command as it is run on the host."""
         return self.inner.argv(self._there(job))
@@ -168,19 +196,12 @@ class RemoteExecution:
         name = f"{job.task.id}.{job.number}"
         argv = self.argv(job)
         with self._mutex:
-            if not self._outlet.is_read():
+            if not self.is_fed:
                 raise CannotGoOnError("GNU parallel has ended", "start the launch script again")
             self._line += 1
             handle = RemoteHandle(self, job, name, self._line)
-            self.staging.send(
-                name,
-                self._line,
-                mark=job.mark,
-                prompt=job.prompt,
-                folder=self._workdir,
-                argv=argv,
-                outputs=job.task.outputs,
-            )
+            carried = self._carried(job.task.id)
+            self.staging.send(name, self._line, job, folder=self._workdir, argv=argv, carried=carried)
             self._handles[job.mark] = handle
             self._outlet.write(f"{job.task.id} {job.number}")
         return handle
@@ -191,12 +212,15 @@ class RemoteExecution:
             self._handles.pop(handle.job.mark, None)
         code = self.staging.exit_code(handle.name)
         self.staging.take_streams(handle.name, handle.job.output, handle.job.errors)
+        label = self.staging.host_of(handle.line)
+        is_there = label is not None and self.machines.look_after(label, handle.job.mark)
+        if is_there or label is None:
+            self.staging.settle(handle.line)
         if code is not None:
             return code
-        label = self.staging.host_of(handle.line)
         if label is None:
             reason = "it did not begin on any host"
-        elif self.machines.look_after(label):
+        elif is_there:
             reason = f"the connection to host {self.machines.named(label).name} was lost"
             self._fates[handle.job.mark] = Outcome(OutcomeKind.WORKER_LOST, reason)
             return -1

@@ -1,4 +1,4 @@
-"""What a run on several machines asks of a host itself: is it there, has it what a task needs, end that attempt.
+"""What a run on several machines asks of a host itself: has it what a task needs, end that attempt.
 
 Each is one command that a POSIX shell understands, the same for all; what it is about goes in by standard input. Keys
 of hosts are always checked, and no question waits for a key press.
@@ -65,11 +65,6 @@ def lacks(host: Host, folder: str, program: str) -> str:
 def is_key_changed(complaint: str) -> bool:
     """Whether ``complaint`` says that a host has another key than the one that is known."""
     return complaint.startswith(_CHANGED)
-
-
-def is_there(host: Host) -> bool:
-    """Whether ``host`` answers."""
-    return _ask(host, "echo ready", [])[0] == ["ready"]
 
 
 def end_marked(host: Host, mark: str, grace_s: float) -> bool:

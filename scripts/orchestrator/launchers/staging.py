@@ -1,10 +1,11 @@
 """``remote/``: what goes to other machines and what comes back, and the notes that GNU parallel's ssh leaves there.
 
-For attempt 1 of T-03: ``T-03.1.in/`` travels there (the prompt, the command, the outputs to bring back),
-``T-03.1.out/`` comes back (what the command printed, and these outputs) and ``T-03.1.exit`` last. ``jobs/N`` is the
-mark of the attempt that line N of the feed gave out, ``jobs/N.host`` where it runs, ``jobs/N.broken`` that a
-connection of it broke, ``jobs/N.withdrawn`` that it must not begin any more. ``sshlogins`` is GNU parallel's list of
-hosts, ``ssh/HOST`` what ssh takes to reach one, and ``gone/HOST`` says that it is used no more.
+For attempt 1 of T-03: ``T-03.1.in/`` travels there (the prompt, the command, files of the project that it builds on,
+the outputs to bring back), ``T-03.1.out/`` comes back (what the command printed, and these outputs) and
+``T-03.1.exit`` last. ``jobs/N`` is the mark of the attempt that line N of the feed gave out, ``jobs/N.host`` where it
+runs, ``jobs/N.broken`` that a connection of it broke, ``jobs/N.withdrawn`` that it must not begin any more,
+``jobs/N.settled`` that nothing of it is left. ``sshlogins`` is GNU parallel's list of hosts, ``ssh/HOST`` what ssh
+takes to reach one, and ``gone/HOST`` says that it is used no more.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from orchestrator.errors import CannotGoOnError
+from orchestrator.executors.execution import Job
 from orchestrator.launchers import ssh
 from orchestrator.launchers.hosts import Host
 from orchestrator.paths import RunPaths
@@ -62,6 +65,20 @@ class Staging:
         labels: list[str] = record["labels"]
         return labels
 
+    def left_behind(self) -> list[tuple[str, Host]]:
+        """The marks of attempts that a feed which was killed never settled, each with the host it began on.
+
+        Read before ``begin`` empties the folder.
+        """
+        found = []
+        for note in sorted(Path(self.place("jobs")).glob("*.host")):
+            words = files.read_bytes_or_none(self.place("ssh", note.read_text().strip()))
+            mark = files.read_bytes_or_none(str(note.with_suffix("")))
+            if words and mark and not note.with_suffix(".settled").exists():
+                *options, target = words.decode().splitlines()
+                found.append((mark.decode().strip(), Host(target, "", 1, (*options, target), 0)))
+        return found
+
     def list_hosts(self, hosts: Iterable[Host]) -> None:
         """Tell GNU parallel which hosts it may use; it reads the list again while it runs."""
         text = "".join(f"{host.slots}/{host.label}\n" for host in hosts)
@@ -73,14 +90,13 @@ class Staging:
 
     # -- one attempt -----------------------------------------------------------------------------
 
-    def send(
-        self, name: str, line: int, *, mark: str, prompt: str, folder: str, argv: Sequence[str], outputs: Sequence[str]
-    ) -> None:
-        """Lay out what travels for the attempt ``name``, whose line in the feed is ``line``.
+    def send(self, name: str, line: int, job: Job, *, folder: str, argv: Sequence[str], carried: Iterable[str]) -> None:
+        """Lay out what travels for ``job``, the attempt ``name``, whose line in the feed is ``line``.
 
-        ``prompt`` is a file; ``folder`` is where ``argv`` is run. Each word is a line of a file, so that none meets a
-        shell; one that holds a newline cannot travel.
+        ``folder`` is where ``argv`` is run on the host; the files ``carried`` of the project are there by then. Each
+        word is a line of a file, so that none meets a shell; one that holds a newline cannot travel.
         """
+        mark, outputs = job.mark, job.task.outputs
         words = [mark, folder, *argv]
         if any("\n" in word for word in (*words, *outputs)):
             raise CannotGoOnError(
@@ -88,7 +104,10 @@ class Staging:
                 "leave the line break out, or run it on this machine",
             )
         files.make_private_folder(self.place(f"{name}.in"))
-        shutil.copyfile(prompt, self.place(f"{name}.in", "prompt.md"))
+        shutil.copyfile(job.prompt, self.place(f"{name}.in", "prompt.md"))
+        there = self.place(f"{name}.in", "files")
+        for path in carried:
+            _copy_inside(job.project, there, path, name)
         files.write_whole(self.place(f"{name}.in", "job"), _lines(words), flush=False)
         files.write_whole(self.place(f"{name}.in", "outputs"), _lines(outputs), flush=False)
         files.write_whole(self.place("jobs", str(line)), f"{mark}\n", flush=False)
@@ -128,21 +147,12 @@ class Staging:
 
     def take_outputs(self, name: str, project: str, outputs: Sequence[str]) -> None:
         """Put the outputs that came back into the project; nothing outside either folder is read or written."""
-        came = self.place(f"{name}.out", "files")
         for output in outputs:
-            source, target = os.path.join(came, output), os.path.join(project, output)
-            if not os.path.lexists(source) or os.path.islink(source):
-                continue
-            if not files.is_inside(came, source) or not files.is_inside(project, target):
-                continue
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            if os.path.isdir(source):
-                shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-            else:
-                temp = f"{target}.{name}.tmp"
-                shutil.copyfile(source, temp)
-                os.chmod(temp, os.stat(source).st_mode & 0o777)
-                os.replace(temp, target)
+            _copy_inside(self.place(f"{name}.out", "files"), project, output, name)
+
+    def settle(self, line: int) -> None:
+        """Note that the attempt of a line is over on every machine."""
+        files.write_whole(self.place("jobs", f"{line}.settled"), "", flush=False)
 
     def clear(self, name: str) -> None:
         """Take away what an attempt left here."""
@@ -150,6 +160,26 @@ class Staging:
             shutil.rmtree(self.place(folder), ignore_errors=True)
         with suppress(OSError):
             os.unlink(self.place(f"{name}.exit"))
+
+
+def _copy_inside(source_root: str, target_root: str, path: str, name: str) -> None:
+    """Copy the file or folder ``path`` of one folder to the same place in the other; whole, whoever reads there.
+
+    What is not there, is a link, or lies outside either folder is passed over.
+    """
+    source, target = os.path.join(source_root, path), os.path.join(target_root, path)
+    if not os.path.exists(source) or os.path.islink(source):
+        return
+    if not files.is_inside(source_root, source) or not files.is_inside(target_root, target):
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source):
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        return
+    temp = f"{target}.{name}.tmp"
+    shutil.copyfile(source, temp)
+    os.chmod(temp, os.stat(source).st_mode & 0o777)
+    os.replace(temp, target)
 
 
 def _lines(words: Iterable[str]) -> str:

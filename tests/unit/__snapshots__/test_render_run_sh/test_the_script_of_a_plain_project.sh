@@ -28,15 +28,17 @@ run_task() {
 export -f run_task
 
 # What GNU parallel runs on another machine, with task and attempt as $1 and $2; a POSIX shell is all it needs. The
-# command and its arguments are lines of a file, so that none of them meets a shell. The exit file comes last.
+# command and its arguments are lines of a file, so that none of them meets a shell. Files that tasks before it made go
+# into the project first, its own outputs come back with what it printed, and the exit file comes last.
 remote_task='
-name=$1.$2; here=$PWD; umask 077; unset CDPATH;
+name=$1.$2; here=$PWD; mask=$(umask); umask 077; unset CDPATH;
 mkdir -p "$here/$name.out/files" || exit 1;
 exec 3<"$here/$name.in/job" || exit 1;
-IFS= read -r mark <&3; IFS= read -r project <&3;
+IFS= read -r attempt <&3; IFS= read -r project <&3;
 set --; while IFS= read -r word <&3; do set -- "$@" "$word"; done; exec 3<&-;
-code=127; cd -- "$HOME" && cd -- "$project" &&
-{ ORCHESTRATE_ATTEMPT=$mark "$@" <"$here/$name.in/prompt.md" >"$here/$name.out/stdout" 2>"$here/$name.out/stderr"; code=$?;
+code=126; exec 2>"$here/$name.out/stderr";
+cd -- "$HOME" && cd -- "$project" && { [ ! -e "$here/$name.in/files" ] || rsync -rlc -- "$here/$name.in/files/" ./; } &&
+{ (umask "$mask"; ORCHESTRATE_ATTEMPT=$attempt "$@" <"$here/$name.in/prompt.md" >"$here/$name.out/stdout"); code=$?;
 while IFS= read -r file; do
 if [ -e "./$file" ]; then
 mkdir -p "$here/$name.out/files/$(dirname "$file")" && cp -Rp "./$file" "$here/$name.out/files/$file";
@@ -53,10 +55,15 @@ Runs the plan in this project with GNU parallel and merges the results. Started 
   --jobs N          tasks at a time (now $jobs); with --hosts: for each host that gives no number
   --by-stage        start nothing of a stage before all of the stage before it has ended
   --hosts FILE      run on the machines that FILE names, one a line: 4/build-1, 2/anna@build-2:2222
+                    (tasks at a time, a slash, the host as ssh knows it; "ssh" and its options may stand before it)
   --workdir FOLDER  with --hosts: where the project is there, from their home; default the same path as here
   --no-merge        leave out the check of the results and their merging at the end
   --dry-run         say what would be run, and in which order, and run nothing
   --help            print this
+
+With --hosts each machine needs ssh access with a known key, rsync, perl, the agent's program and the project. What
+tasks named in \`outputs\` goes to the tasks that depend on them; results and \`outputs\` come back, and other changes
+that a task makes there stay there.
 
 Exit codes: 0 done, 1 tasks failed or gaps in the result, 2 wrong usage, 3 cannot go on, 4 stopped for now: start it
 again later, 130 interrupted.
@@ -144,13 +151,18 @@ fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/orchestrate.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 mkfifo "$work/lines" "$work/tie"
-feed='' engine='' interrupted=''
+feed='' engine='' interrupted='' is_orphaned=''
+newline=$'\n'
 
 # shellcheck disable=SC2317 # a signal calls it
-stop() { # the feed ends every worker, puts its task back and then ends itself
+stop() { # the feed ends every worker, puts its task back and then ends itself; where it was killed, another one does
   trap '' INT TERM HUP
   interrupted=yes
-  [[ -z $feed ]] || kill -TERM "$feed" 2>/dev/null || true
+  if [[ -n $feed ]]; then
+    kill -TERM "$feed" 2>/dev/null || true
+  elif [[ -n $is_orphaned ]]; then
+    "${orchestrate[@]}" feed --tied "${options[@]}" </dev/null >/dev/null || true
+  fi
 }
 trap stop INT TERM HUP
 
@@ -196,7 +208,7 @@ else
     exec parallel --plain --will-cite --no-run-if-empty --ungroup --colsep ' ' --jobs 100% --sshdelay 0.1 \
       --ssh orchestrate-ssh --sshloginfile sshlogins --workdir ... --cleanup \
       --transferfile '{1}.{2}.in' --return '{1}.{2}.out' --return '{1}.{2}.exit' \
-      "sh -c '${remote_task//$'\n'/ }' orchestrate-task {1} {2}" 2>>"$folder/remote/parallel.log"
+      "sh -c '${remote_task//$newline/ }' orchestrate-task {1} {2}" 2>>"$folder/remote/parallel.log"
   ) <"$work/lines" 9>&- &
 fi
 engine=$!
@@ -204,18 +216,23 @@ set +m
 [[ -z $interrupted ]] || kill -TERM "$feed" 2>/dev/null || true
 
 wait_for "$feed"
-result=$code
+result=$code feed=''
 exec 9>&-
-wait_for "$engine"
-trap - INT TERM HUP
-
 case $result in
   0 | 1 | 2 | 3 | 4 | 130) ;;
   *)
-    say "the feed was killed; what runs on is ended, or found, by the next start"
+    if [[ -z $hosts ]]; then
+      is_orphaned=yes
+      say "the feed was killed: waiting for the tasks under way; start it again then"
+    else # nobody is left to judge what they bring
+      say "the feed was killed: ending the tasks under way; start it again"
+      kill -TERM "$engine" 2>/dev/null || true
+    fi
     result=4
     ;;
 esac
+wait_for "$engine"
+trap - INT TERM HUP
 [[ -z $interrupted ]] || result=130
 
 # --- the end ---------------------------------------------------------------------------------------
