@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,13 +17,14 @@ from typing import Any
 
 import typer
 
+import plan_tables
 import skeletons
+from markdown_table import table
 from orchestrator.cli.table import COMMANDS, GROUPS, HELP, SUBCOMMANDS
 from orchestrator.desk import triagerules
 from orchestrator.errors import MoveRefusedError
 from orchestrator.events import EVENT_FIELDS, Event, EventType
 from orchestrator.model import Dependency, Json, Plan, Status, Task
-from orchestrator.plans import planschema
 from orchestrator.store import moves
 from orchestrator.store.reducer import apply
 from orchestrator.store.state import State, TaskRecord
@@ -100,7 +101,7 @@ def command_table() -> str:
             rows += [(_written(f"{name} {each}", own), SUBCOMMANDS[name][each]) for each, own in inner(name).items()]
         else:
             rows.append((_written(name, parameters), HELP[name]))
-    return _table(("command", "what it does"), rows)
+    return table(("command", "what it does"), rows)
 
 
 def _written(name: str, parameters: Sequence[Parameter]) -> str:
@@ -129,7 +130,7 @@ def _parameter_table(parameters: Sequence[Parameter]) -> list[str]:
     given = {name for each in parameters for name in each.names}
     absent = [f"`{name}`" for name in COMMON_OPTIONS if name not in given]
     rows = [(", ".join([f"`{each.written}`", *_others(each)]), each.help) for each in own]
-    blocks = [_table(("argument or option", "meaning"), rows)] if rows else []
+    blocks = [table(("argument or option", "meaning"), rows)] if rows else []
     return blocks + [f"Takes no {' and no '.join(absent)}."] * bool(absent)
 
 
@@ -143,7 +144,7 @@ def _others(parameter: Parameter) -> list[str]:
 
 def status_table() -> str:
     """Every status with the cell that shows it."""
-    return _table(("status", "cell in `master_plan.md`"), [(f"`{each}`", STATUS_CELLS[each]) for each in Status])
+    return table(("status", "cell in `master_plan.md`"), [(f"`{each}`", STATUS_CELLS[each]) for each in Status])
 
 
 @dataclass
@@ -183,7 +184,7 @@ MOVES: dict[str, Callable[[Trial], object]] = {
 def move_table() -> str:
     """Each status, and what each act makes of a task that has it; an act that is refused has a dash."""
     rows = [(f"`{before}`", *(_moved(before, act) for act in MOVES.values())) for before in Status]
-    return _table(("status", *MOVES), rows)
+    return table(("status", *MOVES), rows)
 
 
 def _moved(before: Status, act: Callable[[Trial], object]) -> str:
@@ -209,50 +210,10 @@ def event_table() -> str:
         (f"`{type}`", ", ".join(f"`{name}` ({meaning})" for name, meaning in fields.items()))
         for type, fields in EVENT_FIELDS.items()
     ]
-    return _table(("type", "fields"), rows)
+    return table(("type", "fields"), rows)
 
 
-# --- plan.yaml
-
-
-def plan_keys() -> str:
-    """Every key of plan.yaml with its type, its default and its meaning, from the published schema."""
-    schema: Any = planschema.json_schema()
-    rows = list(_key_rows(schema, "", schema["$defs"]))
-    return _table(("key", "form", "meaning"), [(f"`{key}`", form, meaning) for key, form, meaning in rows])
-
-
-def _key_rows(schema: Any, prefix: str, definitions: Any) -> Iterator[tuple[str, str, str]]:
-    for key, value in schema["properties"].items():
-        if key == "defaults":
-            yield "defaults", "map", "Values for all tasks that do not give them themselves: any key of a task."
-            continue
-        inner = _definition(value, definitions)
-        meaning = value.get("description") or (inner or {}).get("description", "")
-        yield prefix + key, _form(value), meaning
-        if inner is not None and key not in ("result_schema", "deps", "fallback"):
-            deeper = f"{prefix}{key}[]." if value.get("type") == "array" else f"{prefix}{key}."
-            yield from _key_rows(inner, deeper, definitions)
-
-
-def _definition(value: Any, definitions: Any) -> Any:
-    reference = value.get("$ref") or value.get("items", {}).get("$ref")
-    return definitions[reference.rpartition("/")[2]] if reference else None
-
-
-def _form(value: Any) -> str:
-    if "enum" in value:
-        return " or ".join(f"`{each}`" for each in value["enum"])
-    if "anyOf" in value:
-        return " or ".join(dict.fromkeys(_form(each) for each in value["anyOf"]))
-    if value.get("type") == "array":
-        return "list"
-    if "$ref" in value or value.get("type") == "object":
-        return "map"
-    names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
-    types = value.get("type", "text")
-    listed = [types] if isinstance(types, str) else types
-    return " or ".join(names.get(each, each) for each in listed)
+# --- the parts
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -265,21 +226,17 @@ PARTS: dict[str, Callable[[], str]] = {
     "merged-concat": skeletons.merged_concat,
     "merged-structured": skeletons.merged_structured,
     "moves": move_table,
-    "plan-keys": plan_keys,
+    "plan-keys": plan_tables.plan_keys,
+    "plan-templates": plan_tables.plan_templates,
     "session-form": skeletons.session_form,
     "statuses": status_table,
     "subagent-ending": skeletons.subagent_ending,
+    "template-keys": plan_tables.template_keys,
     "worker-prompt": skeletons.worker_prompt,
 }
 
 
 # --- the documents
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; a pipe in a cell is escaped, which holds inside a code span as well."""
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def regenerated(text: str, parts: dict[str, Callable[[], str]] = PARTS) -> str:

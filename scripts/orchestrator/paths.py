@@ -132,6 +132,11 @@ class RunPaths:
         """A task handed to a role."""
         return self.inside("handoffs", f"to-{role}-{task}.json")
 
+    @property
+    def templates(self) -> str:
+        """The user's own plan templates."""
+        return self.inside("templates")
+
     def context(self, task: str) -> str:
         """Material gathered for a task."""
         return self.inside("context", f"{task}.md")

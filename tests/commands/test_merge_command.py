@@ -25,7 +25,7 @@ def is_merged(run: RunFolder) -> bool:
 class TestMerged:
     def test_it_is_true_while_the_final_output_is_what_was_made_of_all_results(self, done: RunFolder) -> None:
         assert not is_merged(done)
-        done("merge")
+        done.here("merge")
         assert is_merged(done)
         final = done.folder / "final_output.md"
         made = final.read_bytes()
@@ -41,7 +41,7 @@ class TestMerged:
         assert is_merged(done), "the link was replaced"
 
     def test_a_merge_into_another_file_says_nothing_about_the_final_output(self, done: RunFolder) -> None:
-        done("merge", "--output", "elsewhere.md")
+        done.here("merge", "--output", "elsewhere.md")
         assert not is_merged(done)
         assert not (done.folder / "final_output.md").exists()
         (event,) = done.events("merged")
@@ -75,12 +75,12 @@ class TestMerged:
 class TestTheLimit:
     @pytest.mark.parametrize("limit", ["19999", "2500001", "0", "-1"])
     def test_one_that_no_prompt_can_keep_is_wrong_usage(self, done: RunFolder, limit: str) -> None:
-        said = done("merge", "--strategy", "ai", "--limit", limit, code=2).stderr
+        said = done.here("merge", "--strategy", "ai", "--limit", limit, code=2).stderr
         assert "expected 20,000 to 2,500,000 characters" in said
         assert done.events("merged") == []
 
     def test_it_is_for_the_model_alone(self, done: RunFolder) -> None:
-        assert "--limit is for --strategy ai" in done("merge", "--limit", "30000", code=2).stderr
+        assert "--limit is for --strategy ai" in done.here("merge", "--limit", "30000", code=2).stderr
 
     def test_a_strategy_that_there_is_not_is_named(self, done: RunFolder) -> None:
-        assert "there is no strategy 'best'" in done("merge", "--strategy", "best", code=2).stderr
+        assert "there is no strategy 'best'" in done.here("merge", "--strategy", "best", code=2).stderr

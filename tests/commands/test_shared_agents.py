@@ -15,11 +15,11 @@ def test_an_agent_that_gets_a_second_task_writes_the_first_result_where_it_was_t
     assert sorted(file.name for file in tasks.iterdir()) == ["agent-01.T-03.md", "agent-01.md", "agent-02.md"]
     assert "results/agent-01-result.md" in (tasks / "agent-02.md").read_text()
     run.result(1).write_text("# Written where I was told\n")
-    run("complete", "T-01")
+    run.here("complete", "T-01")
     assert run.events("task_completed")[0]["result"] == "results/agent-01-result.md"
     run.complete("T-03", "T-02")
     assert (run.folder / "results" / "agent-01.T-03-result.md").exists()
-    assert run("check", "--json").json["complete"] is True
+    assert run.here("check", "--json").json["complete"] is True
 
 
 def test_before_it_starts_a_task_still_gets_the_new_names(run: RunFolder) -> None:

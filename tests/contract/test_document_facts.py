@@ -27,6 +27,7 @@ from orchestrator.events import EVENT_FIELDS, Event, EventType
 from orchestrator.merge import Strategy
 from orchestrator.model import DependencyType, Executor, OnFailure, Priority, RunState, Status
 from orchestrator.plans.spec import checked_plan
+from orchestrator.plans.templaterules import read_template
 from orchestrator.render.master_plan import log_entries
 from orchestrator.texts.document import COLUMNS
 from programs import Program
@@ -135,7 +136,10 @@ tasks:
 SESSION: tuple[tuple[str, str], ...] = (
     ("triage", "triage Fix-typos"),
     ("validate", "validate"),
+    ("plan", "plan Compare-bridges --auto --output other.yaml"),
+    ("plan templates", "plan templates"),
     ("estimate", "estimate"),
+    ("estimate --request", "estimate --request Fix-the-parser"),
     ("graph", "graph"),
     ("init", "init"),
     ("roles", "roles"),
@@ -151,10 +155,13 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("start", "skip T-03"),
     ("start", "retry T-03"),
     ("prompt", "prompt T-02"),
+    ("context", "context T-02"),
+    ("context --add", "context T-02 --add result.md"),
     ("pause", "pause"),
     ("pause", "resume"),
     ("exec", "exec T-02 --executor rehearse"),
     ("add", "add Fourth --deps T-02"),
+    ("decompose", "decompose T-04 --template research"),
     ("run", "run --executor rehearse --scale 0"),
     ("check", "check"),
     ("merge", "merge"),
@@ -178,6 +185,12 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("log --all", "log --all --limit 1000"),
     ("doctor", "doctor --claude /nowhere/claude"),
 )
+
+
+def test_every_template_in_the_documents_can_be_used() -> None:
+    shown = [piece for piece in pieces(TEXTS, "fence") if piece.info == "yaml" and "\nsteps:" in piece.text]
+    assert shown
+    assert [reading.problems for reading in (read_template("shown", piece.text.encode()) for piece in shown)] == [()]
 
 
 @dataclass(frozen=True)

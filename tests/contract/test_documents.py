@@ -172,6 +172,7 @@ def run_files() -> set[str]:
         *(paths.report, paths.report_page),
         *(paths.context("T-01"), paths.worker("T-01"), paths.handoff("docs", "T-01"), paths.inside("roles")),
         *(paths.inside("launch", script) for script in SCRIPTS),
+        f"{paths.templates}/paint.yaml",
         *(paths.prompt("T-01", 1), paths.output("T-01", 1), paths.errors("T-01", 1)),
         *(paths.agent_task("Agent-01", "T-01", shared) for shared in (False, True)),
         *(paths.inside(paths.result_name("Agent-01", "T-01", shared)) for shared in (False, True)),

@@ -6,19 +6,12 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import Ascii, AsJson, ClaudePath, Debug, Dir, OneTask
+from orchestrator.cli.options import Ascii, AsJson, ClaudePath, Debug, Dir, OneTask, Template, Values
 from orchestrator.cli.table import HELP
 from orchestrator.commands.place import Place
 
 app = typer.Typer(add_completion=False)
 
-Template = Annotated[
-    str | None, typer.Option("--template", metavar="NAME", help="A template; `plan templates` lists them.")
-]
-Values = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the template; lists with commas or repeated."),
-]
 Auto = Annotated[bool, typer.Option("--auto", help="Pick the template by the words, offline.")]
 Ai = Annotated[bool, typer.Option("--ai", help="Let the model make it; its answer is checked.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="The model of --ai.")]
@@ -33,6 +26,7 @@ def plan(
         str | None,
         typer.Argument(metavar="REQUEST|-|templates", help="What is to be done, `-` for stdin; or list the templates."),
     ] = None,
+    file: Annotated[str | None, typer.Option("--file", metavar="FILE", help="A file with the request.")] = None,
     template: Template = None,
     values: Values = None,
     auto: Auto = False,
@@ -50,13 +44,15 @@ def plan(
 ) -> None:
     """``plan``: a plan for a request, or with ``templates`` the list of templates."""
     from orchestrator.commands import draft as commands
+    from orchestrator.commands.given_request import plannable_request
     from orchestrator.commands.plan_sources import Wish, values_given
 
     place = Place.here(dir, as_json)
     wish = Wish(template, values_given(values or []), auto, ai, None, claude, model, budget_usd)
-    if request == commands.LIST and not wish.sources:
+    if request == commands.LIST and file is None and not wish.sources:
         raise typer.Exit(commands.templates(place, is_ascii=ascii))
-    raise typer.Exit(commands.plan(place, request, wish, output))
+    wish.require_one(may_be_none=True)
+    raise typer.Exit(commands.plan(place, plannable_request(request, file, "plan"), wish, output))
 
 
 @app.command("decompose", help=HELP["decompose"])

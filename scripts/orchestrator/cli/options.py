@@ -31,3 +31,10 @@ HealthInterval = Annotated[
 ByStage = Annotated[
     bool, typer.Option("--by-stage", help="Start nothing of a stage before all of the one before has ended.")
 ]
+Template = Annotated[
+    str | None, typer.Option("--template", metavar="NAME", help="A template; `plan templates` lists them.")
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the template; lists with commas or repeated."),
+]

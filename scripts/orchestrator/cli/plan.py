@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import Ascii, AsJson, Debug, Dir
+from orchestrator.cli.options import Ascii, AsJson, Debug, Dir, Template, Values
 from orchestrator.cli.table import HELP
 from orchestrator.commands.place import Place
 
@@ -36,13 +36,33 @@ def estimate(
     plan: PlanFile = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", metavar="N", min=1, help="Slots to estimate for.")] = None,
     slack: Annotated[bool, typer.Option("--slack", help="Show how much each task may be late.")] = False,
+    request: Annotated[
+        str | None,
+        typer.Option("--request", metavar="TEXT|-", help="Estimate a request that has no plan yet, offline."),
+    ] = None,
+    template: Template = None,
+    values: Values = None,
+    ascii: Ascii = False,
     dir: Dir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from orchestrator.commands import plan as commands
+    from orchestrator.commands import estimate as commands
+    from orchestrator.errors import UsageError
 
-    raise typer.Exit(commands.estimate(Place.here(dir, as_json), plan, jobs=jobs, with_slack=slack))
+    place = Place.here(dir, as_json)
+    if request is None:
+        if template or values:
+            raise UsageError("--template and --set are for --request", "a plan has its tasks already")
+        raise typer.Exit(commands.estimate_plan(place, plan, jobs=jobs, with_slack=slack, is_ascii=ascii))
+    if plan is not None:
+        raise UsageError("a plan and --request were both given", "give one of them")
+    from orchestrator.commands.given_request import plannable_request
+    from orchestrator.commands.plan_sources import Wish, values_given
+
+    text = plannable_request(request, None, "estimate --request")
+    wish = Wish(template, values_given(values or []), is_auto=template is None)
+    raise typer.Exit(commands.estimate_request(place, text, wish, jobs=jobs, with_slack=slack, is_ascii=ascii))
 
 
 @app.command("graph", help=HELP["graph"])

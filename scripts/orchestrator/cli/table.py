@@ -10,7 +10,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("plan", "Make a run of a plan: master_plan.md and a file for each agent."),
         "add": ("plan", "Put a task into a plan that is already running."),
         "decompose": ("drafting", "Split one task of a running plan into subtasks, whose join it becomes."),
-        "estimate": ("plan", "Critical path, stages, duration, tokens and cost of a plan."),
+        "estimate": ("plan", "What a plan or a request takes: critical path, stages, duration, tokens, cost."),
         "graph": ("plan", "Draw the dependency graph: levels for a terminal, Mermaid or DOT."),
         "schema": ("plan", "Print the JSON Schema of plan.yaml."),
         "trust": ("plan", "Accept what the plan may start: verify, commands, hooks, roles."),

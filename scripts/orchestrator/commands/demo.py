@@ -6,7 +6,7 @@ import os
 import tempfile
 from importlib.resources import files as package_files
 
-from orchestrator.commands import check, init, merge, plan, run
+from orchestrator.commands import check, estimate, init, merge, plan, run
 from orchestrator.commands.session import Place, tell
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.model import Executor, Plan
@@ -38,7 +38,7 @@ def demo(folder: str | None, wishes: Wishes) -> ExitCode:
     os.chdir(project)
     _phase("1  Analyse and decompose: the plan and its estimate")
     plan.validate(place, source)
-    plan.estimate(place, source)
+    estimate.estimate_plan(place, source)
     _phase("2  Assign: a table for people, a file for each agent")
     init.init(place, source)
     plan.graph(place, None)

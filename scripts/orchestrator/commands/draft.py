@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 from orchestrator import graph
 from orchestrator.commands.plan_sources import Wish, drafted, expansion, shelf
 from orchestrator.commands.session import Place, answer, tell
-from orchestrator.desk.requestfile import LONGEST_REQUEST, text_problem
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json, Plan
 from orchestrator.plans.plantemplates import PlanTemplate
@@ -22,11 +20,9 @@ LIST = "templates"
 """The one word in place of a request that asks for the list of templates."""
 
 
-def plan(place: Place, request: str | None, wish: Wish, output: str | None) -> ExitCode:
-    """Write a plan for ``request``; to ``output``, ``-`` for stdout, else ``plan.yaml``, which is never overwritten."""
-    wish.require_one(may_be_none=True)
+def plan(place: Place, text: str, wish: Wish, output: str | None) -> ExitCode:
+    """Write a plan for the request ``text``: to ``output``, ``-`` for stdout, else a new ``plan.yaml``."""
     target = _target(place, output)
-    text = request_text(request)
     picked: Choice | None = None
     template: str | None = wish.template
     if wish.is_ai:
@@ -48,22 +44,6 @@ def plan(place: Place, request: str | None, wish: Wish, output: str | None) -> E
     source = wish.sources[0].removeprefix("--") if wish.sources else "skeleton"
     _answer(place, source, template, picked, reading, made, target)
     return ExitCode.DONE
-
-
-def request_text(request: str | None) -> str:
-    """The user's words, from the command line or with ``-`` from stdin; raises where there are none."""
-    if request == "-":
-        data = sys.stdin.buffer.read(4 * LONGEST_REQUEST + 1)
-        try:
-            request = data.decode("utf-8").removeprefix("\ufeff")
-        except UnicodeDecodeError:
-            raise UsageError("the request on stdin is not UTF-8", "save it as UTF-8") from None
-    if request is None or not request.strip():
-        raise UsageError("there is no request", '`orchestrate plan "WHAT IS TO BE DONE"`, or `-` for stdin')
-    text = request.replace("\r\n", "\n").strip()
-    if problem := text_problem(text):
-        raise UsageError(problem.message, problem.advice)
-    return text
 
 
 def templates(place: Place, *, is_ascii: bool = False) -> ExitCode:
@@ -137,7 +117,9 @@ def _answer(
         "source": source,
         "template": template,
         "why": picked.why if picked else None,
-        "scores": {fit.template: fit.score for fit in picked.fits} if picked else None,
+        "fits": [{"template": fit.template, "score": fit.score, "why": fit.why} for fit in picked.fits]
+        if picked
+        else None,
         "tasks": len(tasks),
         "stages": stages,
         "valid": not open_places,

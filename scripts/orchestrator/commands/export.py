@@ -65,15 +65,23 @@ def _text(session: Session, form: str) -> str:
 
 
 def _record(session: Session) -> dict[str, Json]:
+    from orchestrator.commands.estimate import project_estimate
     from orchestrator.desk.triage import triage
     from orchestrator.report.export import export_record
     from orchestrator.workers.health import ALARMING, all_vitals
 
     store = session.store
-    plan = store.state.plan
+    plan = store.state.whole_plan
     complexity = str(triage(plan.request or plan.objectives.primary or plan.title).complexity)
     zombies = {vitals.task for vitals in all_vitals(store) if vitals.health in ALARMING}
-    return export_record(store.state, clock.now(), _created(session), complexity, zombies)
+    return export_record(
+        store.state,
+        clock.now(),
+        created=_created(session),
+        complexity=complexity,
+        zombies=zombies,
+        estimate=project_estimate(store.paths, plan),
+    )
 
 
 def _created(session: Session) -> dict[str, float]:

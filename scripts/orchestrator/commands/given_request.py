@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import sys
 
+from orchestrator.desk.requestfile import text_problem
 from orchestrator.desk.requesttext import LARGEST_BYTES, checked, request_text
-from orchestrator.errors import CannotGoOnError, UsageError
+from orchestrator.errors import CannotGoOnError, InvalidInputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+
+def plannable_request(words: str | None, file: str | None, command: str) -> str:
+    """The same for a request that becomes the text of a plan: without blanks around it, newlines as newlines.
+
+    Raises ``InvalidInputError`` where a plan cannot hold it.
+    """
+    text = given_request(words, file, command).replace("\r\n", "\n").strip()
+    if problem := text_problem(text):
+        raise InvalidInputError(problem.message, problem.advice)
+    return text
 
 
 def given_request(words: str | None, file: str | None, command: str) -> str:

@@ -1,4 +1,4 @@
-"""Phase 1: ``validate``, ``schema``, ``estimate``, ``graph``."""
+"""Phase 1: ``validate``, ``schema``, ``graph``."""
 
 from __future__ import annotations
 
@@ -63,10 +63,7 @@ def schema() -> ExitCode:
 def meant_plan(place: Place, named: str | None) -> Plan:
     """The plan that is meant, of a run or of a file; raises with every problem when it is refused."""
     if named is None and os.path.exists(place.paths.journal):
-        state = read_session(place).store.state
-        from dataclasses import replace
-
-        return replace(state.plan, tasks=tuple(state.tasks.values()))
+        return read_session(place).store.state.whole_plan
     path = plan_file(place, named)
     reading = checked_plan(read_plan_file(path))
     return accepted(reading.plan, reading.problems, path)
@@ -82,18 +79,6 @@ def accepted(plan: Plan | None, problems: Sequence[Problem], path: str) -> Plan:
             errors,
         )
     return plan
-
-
-def estimate(place: Place, named: str | None, *, jobs: int | None = None, with_slack: bool = False) -> ExitCode:
-    """Critical path, work, parallelism, stages, duration, tokens, cost and bottlenecks."""
-    from orchestrator.model import DEFAULT_JOBS
-    from orchestrator.plans.estimate import estimate as estimated
-    from orchestrator.plans.estimate import estimate_text
-
-    plan = meant_plan(place, named)
-    report = estimated(plan, jobs or plan.run.jobs or DEFAULT_JOBS)
-    answer(place, report.record(), estimate_text(report, with_slack=with_slack))
-    return ExitCode.DONE
 
 
 def graph(place: Place, named: str | None, *, form: str = "levels", is_ascii: bool = False) -> ExitCode:

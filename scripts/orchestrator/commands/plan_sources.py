@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from orchestrator.workers.options import Wishes
 
 BUNDLED = Path(__file__).resolve().parent.parent / "plan_templates"
-OWN_FOLDER = "templates"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -100,7 +99,7 @@ def shelf(paths: RunPaths) -> Shelf:
     templates: dict[str, PlanTemplate] = {}
     problems: dict[str, Sequence[Problem]] = {}
     broken: dict[str, str] = {}
-    for folder, is_own in ((str(BUNDLED), False), (paths.inside(OWN_FOLDER), True)):
+    for folder, is_own in ((str(BUNDLED), False), (paths.templates, True)):
         for file in _yaml_files(folder):
             name = os.path.splitext(os.path.basename(file))[0]
             shown = os.path.relpath(file, paths.project) if is_own else f"plan_templates/{os.path.basename(file)}"

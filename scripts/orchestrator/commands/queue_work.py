@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 
 from orchestrator import clock
+from orchestrator.commands.estimate import project_estimate
 from orchestrator.commands.init import created, new_id
 from orchestrator.commands.merge import merge
 from orchestrator.commands.plan import accepted
@@ -21,10 +22,8 @@ from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import ENDED, Request, RequestStatus
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, OrchestrateError, StoppedError
 from orchestrator.events import EventType
-from orchestrator.launchers.neighbours import SettingsFile
-from orchestrator.model import DEFAULT_JOBS, Json
+from orchestrator.model import Json
 from orchestrator.paths import ARCHIVED, DeskPaths
-from orchestrator.plans.estimate import estimate
 from orchestrator.plans.planfile import plan_text
 from orchestrator.plans.spec import checked_plan, derived_name
 from orchestrator.store.store import Store
@@ -113,8 +112,7 @@ def _begin(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place, 
     data = made.text.encode("utf-8", "replace")
     reading = checked_plan(data)
     plan = accepted(reading.plan, reading.problems, "the plan of the request")
-    settings = SettingsFile(desk.settings, tell).settings()
-    figures = estimate(plan, wishes.jobs or plan.run.jobs or DEFAULT_JOBS, settings.all_prices())
+    figures = project_estimate(place.paths, plan, wishes.jobs)
     for note in figures.notes:
         tell(note)
     session = created(place, data, reading, plan, request.orchestration_id)
@@ -127,7 +125,7 @@ def _begin(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place, 
             source=made.source,
             why=made.why or None,
             subtasks=len(plan.tasks),
-            estimate_usd=list(figures.cost_usd),
+            estimate_usd=None if figures.cost_usd is None else list(figures.cost_usd),
         )
     session.show()
     session.store.close()

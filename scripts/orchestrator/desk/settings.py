@@ -11,7 +11,7 @@ from orchestrator.wording import excerpt, found, listed, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orchestrator.plans.estimate import Price
+    from orchestrator.plans.prices import Price
     from orchestrator.plans.yamlfile import Document, Path
 
 DEFAULT_RUNS = 2
@@ -45,12 +45,6 @@ class DeskSettings:
     max_agents: int = DEFAULT_AGENTS
     budget_usd: float | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
-
-    def all_prices(self) -> dict[str, Price]:
-        """Every price that is known; the user's own replace bundled ones of the same name."""
-        from orchestrator.plans.estimate import DEFAULT_PRICES
-
-        return {**DEFAULT_PRICES, **self.prices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +112,7 @@ class _Reader:
 
     def prices(self) -> dict[str, Price]:
         """The prices that can be used."""
-        from orchestrator.plans.estimate import Price
+        from orchestrator.plans.prices import Price
 
         written = self.values.get("prices")
         if written is None:

@@ -9,45 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from types import MappingProxyType
 
 from orchestrator import graph
 from orchestrator.durations import duration_text
 from orchestrator.ids import start_keys
-from orchestrator.model import Json, Plan, Task
+from orchestrator.model import Estimate, Json, Plan, Task
 from orchestrator.plans.globs import overlap
+from orchestrator.plans.prices import Price, cost
 from orchestrator.plans.simulation import Claim, Schedule, claims, simulate
+from orchestrator.plans.subtasks import last_subtasks
 from orchestrator.wording import listed
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars for a million input tokens and a million output tokens."""
-
-    input_usd: float
-    output_usd: float
-
-
-DEFAULT_PRICES: Mapping[str, Price] = {
-    "haiku": Price(1, 5),
-    "3-5-haiku": Price(0.80, 4),
-    "sonnet": Price(3, 15),
-    "opus": Price(5, 25),
-    "opus-4-0": Price(15, 75),
-    "opus-4-1": Price(15, 75),
-    "opus-4-2025": Price(15, 75),
-    "fable": Price(10, 50),
-    "mythos": Price(10, 50),
-}
-"""Prices by a part of the model's name, the longest part that fits; as in the table of the claude CLI 2.1.197."""
-
-DEFAULT_MODEL = "sonnet"
-"""The price of a task that names no model, or one without a price."""
-
-UNKNOWN_TOKENS = 20_000
-"""The most that a task without ``estimate_tokens`` is taken to need: the size above which ``validate`` warns."""
-
-_OUTPUT_SHARE = (0.1, 0.4)
-"""The share of a task's tokens that it writes: from a task that mostly reads to one that mostly writes. Assumed."""
 
 _SHOWN = 3
 """How many bottlenecks of one kind are named."""
@@ -57,6 +29,7 @@ _SHOWN = 3
 class EstimateReport:
     """Times are seconds; where no task has an estimate (``is_timed`` false) they are tasks in a row.
 
+    ``cost_usd`` is None where no price is known for any task; ``unpriced`` are the models that have none.
     ``duration_s`` is the simulated run with the low and with the high estimates, the shorter first, without retries.
     ``workers`` is the least number of slots, up to ``slots``, with which the run is as short as with all of them.
     ``parallelism`` is total work divided by the critical path. ``slack`` and ``durations`` are by task id.
@@ -72,7 +45,7 @@ class EstimateReport:
     workers: int
     stages: tuple[tuple[str, ...], ...]
     estimated_tokens: int
-    cost_usd: tuple[float, float]
+    cost_usd: tuple[float, float] | None
     roles: tuple[str, ...]
     bottlenecks: tuple[str, ...]
     slots: int
@@ -80,6 +53,7 @@ class EstimateReport:
     durations: Mapping[str, float]
     slack: Mapping[str, float]
     notes: tuple[str, ...]
+    unpriced: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Json]:
         """The JSON form that ``estimate --json`` prints."""
@@ -94,24 +68,27 @@ class EstimateReport:
             "workers": self.workers,
             "stages": [[*stage] for stage in self.stages],
             "estimated_tokens": self.estimated_tokens,
-            "cost_usd": [round(value, 2) for value in self.cost_usd],
+            "cost_usd": None if self.cost_usd is None else [round(value, 2) for value in self.cost_usd],
             "roles": [*self.roles],
             "bottlenecks": [*self.bottlenecks],
+            "is_timed": self.is_timed,
+            "unpriced": [*self.unpriced],
+            "notes": [*self.notes],
         }
 
 
 def estimate(
     plan: Plan,
     slots: int,
-    prices: Mapping[str, Price] = DEFAULT_PRICES,
-    role_models: Mapping[str, str] | None = None,
+    prices: Mapping[str, Price] = MappingProxyType({}),
+    role_models: Mapping[str, str | None] = MappingProxyType({}),
 ) -> EstimateReport:
     """The estimate of ``plan`` run on ``slots`` slots.
 
-    ``prices`` are dollars per million tokens by a part of the model's name; ``role_models`` the model of each role,
-    for tasks that name none. What was assumed is said in ``notes``.
+    ``prices`` are the user's own, by a part of the model's name; ``role_models`` the model of each role by its folded
+    name, for tasks that name none. What was assumed or left out is said in ``notes``.
     """
-    tasks = plan.tasks
+    tasks = _weighed(plan.tasks)
     deps, durations = graph.dependencies(tasks), graph.durations(tasks)
     length, work = graph.critical_path_length(deps, durations), sum(durations.values())
     low_ends = {task.id: task.estimate.low_s for task in tasks if task.estimate}
@@ -122,7 +99,9 @@ def estimate(
 
     limited, unlimited = run(slots), run(max(1, len(tasks)))
     ends = (run(slots, low_ends).makespan, limited.makespan)
-    cost, notes = _cost(plan, prices, role_models or {})
+    taken_over = last_subtasks({task.id: task for task in tasks})
+    money = cost(plan, [task for task in tasks if task.id not in taken_over], prices, role_models)
+    notes = money.notes
     untimed = sum(task.estimate is None for task in tasks)
     if untimed:
         notes = (_untimed_note(untimed, len(tasks)), *notes)
@@ -138,7 +117,7 @@ def estimate(
         workers=_useful_slots(run, limited, work),
         stages=_stages(deps),
         estimated_tokens=sum(task.estimate_tokens or 0 for task in tasks),
-        cost_usd=cost,
+        cost_usd=money.usd,
         roles=tuple(dict.fromkeys(task.role for task in tasks if task.role)),
         bottlenecks=(),
         slots=slots,
@@ -146,6 +125,7 @@ def estimate(
         durations=durations,
         slack=graph.slack(deps, durations),
         notes=notes,
+        unpriced=money.unpriced,
     )
     bottlenecks = [*_path_bottlenecks(report, deps), *_turn_bottlenecks(report, tasks, limited)]
     if limited.makespan > unlimited.makespan * 1.05:
@@ -163,14 +143,13 @@ def estimate_text(report: EstimateReport, with_slack: bool = False, ascii: bool 
     arrow, dot = (" -> ", " | ") if ascii else (" → ", " · ")
     widths = _shortened([str(len(stage)) for stage in report.stages], dot)
     low, high = (_time(report, value) for value in report.duration_s)
-    cost = " to ".join(dict.fromkeys(f"${value:,.2f}" for value in report.cost_usd))
     rows = {
         "Critical path": f"{_shortened(report.critical_path, arrow)}, {_time(report, report.critical_path_s)}",
         "Total work": f"{_time(report, report.total_work_s)}, parallelism {report.parallelism:.1f}",
         "Duration": f"{low if low == high else f'{low} to {high}'} on {_count(report.slots, 'slot')}",
         "Workers": f"{report.workers} useful" if report.parallelization_possible else "1, nothing can run in parallel",
         "Tokens": f"{report.estimated_tokens:,}" if report.estimated_tokens else "not estimated",
-        "Cost": cost,
+        "Cost": _cost_text(report),
         "Roles": ", ".join(report.roles),
     }
     stages = _count(len(report.stages), "stage")
@@ -186,6 +165,20 @@ def estimate_text(report: EstimateReport, with_slack: bool = False, ascii: bool 
             f"  {id:<{width}}  {_time(report, spare) if spare else 'critical'}" for id, spare in report.slack.items()
         ]
     return "".join(f"{_printable(line)}\n" for line in lines)
+
+
+def _cost_text(report: EstimateReport) -> str:
+    if report.cost_usd is None:
+        return "not known"
+    without = f", without {listed(report.unpriced)}" if report.unpriced else ""
+    return " to ".join(dict.fromkeys(f"${value:,.2f}" for value in report.cost_usd)) + without
+
+
+def _weighed(tasks: Sequence[Task]) -> list[Task]:
+    """``tasks``, of which one that takes over the result of its last subtask takes nothing: no agent runs for it."""
+    over = last_subtasks({task.id: task for task in tasks})
+    nothing = Estimate(0.0, 0.0)
+    return [replace(task, estimate=nothing, estimate_tokens=0) if task.id in over else task for task in tasks]
 
 
 def _printable(line: str) -> str:
@@ -216,42 +209,6 @@ def _useful_slots(run: Callable[[int], Schedule], full: Schedule, work: float) -
     return most
 
 
-def _cost(
-    plan: Plan, prices: Mapping[str, Price], role_models: Mapping[str, str]
-) -> tuple[tuple[float, float], tuple[str, ...]]:
-    """Low and high dollars of the run, and what was assumed for them."""
-    table = {**DEFAULT_PRICES, **prices}
-    low = high = 0.0
-    unpriced: dict[str, None] = {}
-    for task in plan.tasks:
-        model = task.model or role_models.get(task.role or "") or DEFAULT_MODEL
-        price = _price(model, table)
-        if price is None:
-            unpriced[model] = None
-            price = table[DEFAULT_MODEL]
-        low += _usd(price, task.estimate_tokens or 0, _OUTPUT_SHARE[0])
-        high += _usd(price, UNKNOWN_TOKENS if task.estimate_tokens is None else task.estimate_tokens, _OUTPUT_SHARE[1])
-    notes = [f"no price is known for the model {model}: counted as {DEFAULT_MODEL}" for model in unpriced]
-    unknown = sum(task.estimate_tokens is None for task in plan.tasks)
-    if unknown:
-        notes.append(
-            f"{unknown} of {_count(len(plan.tasks), 'task')} without a token estimate: "
-            f"0 to {UNKNOWN_TOKENS:,} tokens each in the cost"
-        )
-    if plan.budget_usd is not None and high > plan.budget_usd:
-        notes.append(f"the cost may reach the budget of ${plan.budget_usd:,.2f}, which ends the run")
-    return (low, high), tuple(notes)
-
-
-def _price(model: str, prices: Mapping[str, Price]) -> Price | None:
-    fitting = [part for part in prices if part.casefold() in model.casefold()]
-    return prices[max(fitting, key=len)] if fitting else None
-
-
-def _usd(price: Price, tokens: int, output_share: float) -> float:
-    return tokens * (price.input_usd * (1 - output_share) + price.output_usd * output_share) / 1e6
-
-
 def _path_bottlenecks(report: EstimateReport, deps: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """What makes the critical path long, and what many tasks wait for."""
     others = report.total_subtasks - 1
@@ -264,9 +221,13 @@ def _path_bottlenecks(report: EstimateReport, deps: Mapping[str, Sequence[str]])
         share = report.durations[id] / report.critical_path_s
         yield f"{id} takes {_time(report, report.durations[id])}, {share:.0%} of the critical path"
     if report.parallelization_possible:
-        for id, count in Counter(graph.dependant_counts(deps)).most_common(_SHOWN):
+        awaited: dict[int, list[str]] = {}
+        for id, count in Counter(graph.dependant_counts(deps)).most_common():
+            awaited.setdefault(count, []).append(id)
+        for count, ids in [*awaited.items()][:_SHOWN]:
             if count >= max(2, others / 2):
-                yield f"{f'all {count}' if count == others else f'{count} of {others}'} other tasks wait for {id}"
+                how_many = f"all {count}" if count == others else f"{count} of {others}"
+                yield f"{how_many} other tasks wait for {'' if len(ids) == 1 else 'each of '}{listed(ids)}"
 
 
 def _turn_bottlenecks(report: EstimateReport, tasks: Sequence[Task], run: Schedule) -> Iterator[str]:

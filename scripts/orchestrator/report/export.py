@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from orchestrator import clock
 from orchestrator.model import DEFAULT_JOBS, Json, Status
-from orchestrator.plans.estimate import estimate
+from orchestrator.plans.estimate import EstimateReport
 from orchestrator.render.graph import gantt
 from orchestrator.render.status import task_record
 from orchestrator.report.history import History
@@ -27,13 +26,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export_record(
-    state: State, now: float, created: Mapping[str, float], complexity: str, zombies: Collection[str]
+    state: State,
+    now: float,
+    *,
+    created: Mapping[str, float],
+    complexity: str,
+    zombies: Collection[str],
+    estimate: EstimateReport,
 ) -> dict[str, Json]:
     """The run as one JSON document, in the form of design.md.
 
     ``created`` is when each task came into the plan (unix seconds); ``zombies`` are running tasks without progress.
     """
-    plan = replace(state.plan, tasks=tuple(state.tasks.values()))
     stages: dict[str, Json] = {}
     for stage in range(1, state.stages + 1):
         stages[f"stage_{stage}"] = [task for task in state.tasks if state.stage(task) == stage]
@@ -47,7 +51,7 @@ def export_record(
         "status": str(state.run_state(now)),
         "subtasks": [_subtask(state, task, created.get(task)) for task in state.tasks],
         "execution_plan": stages,
-        "resource_estimate": estimate(plan, plan.run.jobs or DEFAULT_JOBS).record(),
+        "resource_estimate": estimate.record(),
         "progress": {
             "current_stage": state.current_stage,
             "completed_subtasks": [*state.with_status(Status.COMPLETED)],

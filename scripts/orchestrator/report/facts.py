@@ -255,7 +255,7 @@ def _held_s(history: History, start: float | None, end: float) -> float:
 
 
 def _estimated_s(state: State) -> tuple[float, float] | None:
-    plan = replace(state.plan, tasks=tuple(state.tasks.values()))
+    plan = state.whole_plan
     made = estimate(plan, plan.run.jobs or DEFAULT_JOBS)
     return made.duration_s if made.is_timed else None
 

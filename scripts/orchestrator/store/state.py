@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator import graph, ids
 from orchestrator.model import OnFailure, Plan, Priority, RunState, Status, Task
@@ -57,6 +57,11 @@ class State:
 
     def __post_init__(self) -> None:
         self.derive()
+
+    @property
+    def whole_plan(self) -> Plan:
+        """The plan with its tasks as they now hold; ``plan`` alone has none."""
+        return replace(self.plan, tasks=tuple(self.tasks.values()))
 
     def status(self, task: str) -> Status:
         """Where ``task`` stands: what is recorded, else what follows from its dependencies."""
