@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from orchestrator import __version__
 from orchestrator.cli.table import COMMANDS, GROUPS
-from orchestrator.errors import ExitCode, OrchestrateError
+from orchestrator.errors import ExitCode, OrchestrateError, UsageError
 
 
 class CommandGroup(TyperGroup):
@@ -78,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
     try:
-        app(words, prog_name="orchestrate", standalone_mode=True)
+        ended = app(words, prog_name="orchestrate", standalone_mode=False)
+        return ended if isinstance(ended, int) else ExitCode.DONE
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     except OrchestrateError as error:
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         tell_error(error)
         return int(error.code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -101,12 +102,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell_error(failure("use", str(error.filename or "the disk"), error))
         return ExitCode.CANNOT_GO_ON
     except Exception as error:
+        if hasattr(error, "format_message"):  # of the parser, whose own class typer does not name
+            tell_error(_usage_error(words, error.format_message()))
+            return ExitCode.USAGE
         if "--debug" in words:
             raise
         print(f"orchestrate: this is a defect of the program: {type(error).__name__}: {error}", file=sys.stderr)
         print("  try: the same command with --debug, and report what it prints", file=sys.stderr)
         return ExitCode.CANNOT_GO_ON
     return ExitCode.DONE
+
+
+def _usage_error(words: Sequence[str], message: str) -> UsageError:
+    """What the parser did not understand, with the command that explains it or the one that was probably meant."""
+    from difflib import get_close_matches
+
+    name = next((word for word in words if not word.startswith("-")), "")
+    said = message.strip().rstrip(".").split("\n")[0]
+    if name in COMMANDS:
+        return UsageError(f"{name}: {said[:1].lower()}{said[1:]}", f"orchestrate {name} --help")
+    meant = get_close_matches(name, COMMANDS, 1)
+    return UsageError(f"{said[:1].lower()}{said[1:]}", f"orchestrate {meant[0]}" if meant else "orchestrate --help")
 
 
 def tell_error(error: OrchestrateError) -> None:
