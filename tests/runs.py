@@ -12,7 +12,7 @@ from orchestrator.ids import assigned_agents
 from orchestrator.model import Json, Plan, Status, Task
 from orchestrator.planrecords import plan_record, task_record
 from orchestrator.store import moves, reducer
-from orchestrator.store.journal import fitted
+from orchestrator.store.journal_lines import fitted
 from orchestrator.store.schedule import open_stage
 from orchestrator.store.snapshot import state_from_record, state_record
 from orchestrator.store.state import State

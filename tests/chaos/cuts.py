@@ -23,12 +23,12 @@ def attempt(laboratory: Laboratory) -> None:
     begun = [at + 1 for at, byte in enumerate(journal) if byte == 10 and at < first - 1]
     chance = laboratory.chance
     try:
-        for _ in range(laboratory.count(25, 2)):
+        for _ in range(laboratory.count(25, 1)):
             laboratory.note(CUT, _after_cut(done, chance.randint(first + 1, len(journal) - 1), chance.random() < 0.5))
-        for at in chance.sample(ends, min(len(ends), laboratory.count(25, 2))):
+        for at in chance.sample(ends, min(len(ends), laboratory.count(25, 1))):
             laboratory.note(BOUNDARY, _after_cut(done, at, chance.random() < 0.5))
         inside = [chance.randint(1, first - 1) for _ in range(laboratory.count(6, 1))]
-        for at in [*begun, *inside]:
+        for at in inside if laboratory.is_short else [*begun, *inside]:
             laboratory.note(GROUP, _after_cut_init(done, at))
     finally:
         done.remove()

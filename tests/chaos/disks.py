@@ -16,10 +16,18 @@ NEARLY = "a file system on which a result does not fit (tmpfs)"
 READ_ONLY = "a file system that becomes read-only, in the middle of a run"
 READING = "a read-only file system: status, list, next and log"
 CLOSED = "a folder of the run that may not be written, without the privileges of root"
-FAULTS = (FULL, NEARLY, READ_ONLY, READING, CLOSED)
+REFUSED = "a run whose folders may not be written: every command refuses with advice, nothing changed"
+FAULTS = (FULL, NEARLY, READ_ONLY, READING, CLOSED, REFUSED)
 
 FOLDERS = ("store", "workers", "logs", "results", "agent_tasks", ".")
 READERS = (("status",), ("status", "--json"), ("list",), ("next",), ("log",), ("estimate",), ("graph",), ("validate",))
+WRITING = (
+    ("start", "T-01"), ("complete", "T-01", "--result", "given.md"), ("fail", "T-01"), ("skip", "T-02"), ("pause",),
+    ("add", "Another", "--description", "d"), ("repair",), ("launch",), ("merge",),
+    ("context", "T-01", "--add", "given.md"),
+    ("run", "--executor", "rehearse"), ("exec", "T-02", "--executor", "rehearse"), ("feed",), ("init", "--force"),
+    ("check", "--retry"),
+)  # fmt: skip
 
 
 class NotPermittedError(Exception):
@@ -36,13 +44,15 @@ def attempt(laboratory: Laboratory) -> None:
                 laboratory.note(NEARLY, _fill(laboratory, disk, leaving=laboratory.chance.randint(4_096, 60_000)))
             for _ in range(laboratory.count(5, 1)):
                 laboratory.note(READ_ONLY, _close(laboratory, disk))
-            for words in READERS:
+            for words in laboratory.chance.sample(READERS, laboratory.count(len(READERS), 2)):
                 laboratory.note(READING, _read(disk, words))
     except NotPermittedError as error:
         for fault in (FULL, NEARLY, READ_ONLY, READING):
             laboratory.skip(fault, str(error))
-    for folder in FOLDERS:
+    for folder in laboratory.chance.sample(FOLDERS, laboratory.count(len(FOLDERS), 2)):
         laboratory.note(CLOSED, _deny(folder))
+    for words in laboratory.chance.sample(WRITING, laboratory.count(len(WRITING), 3)):
+        laboratory.note(REFUSED, _refused(words))
 
 
 @contextmanager
@@ -89,7 +99,7 @@ def _fill(laboratory: Laboratory, disk: Path, leaving: int = 0) -> list[str]:
         _fill_up(filler, leaving)
         status = world.call("status")
         problems = [*status.defects(), *_sound_code(status.code, status.stderr, {0})]
-        time.sleep(laboratory.chance.uniform(0.0, 1.0))
+        time.sleep(laboratory.chance.uniform(0.5, 1.0))  # a shorter shortage may pass between two looks of the run
         filler.unlink()
         ended = running.wait()
         problems += [*ended.defects(), *_sound_code(ended.code, ended.stderr, {0, 1, 3})]
@@ -163,6 +173,30 @@ def _deny(name: str) -> list[str]:
         return [f"{name}: {problem}" for problem in problems]
     finally:
         folder.chmod(0o700)
+        world.remove()
+
+
+def _refused(words: tuple[str, ...]) -> list[str]:
+    """Nothing may be written in any folder of the run, by nobody."""
+    world = World.make(TWELVE)
+    folders = [folder for folder in (world.folder, *world.folder.rglob("*")) if folder.is_dir()]
+    try:
+        (world.project / "given.md").write_text("Given.\n")
+        world.call("start", "T-01")
+        before = {path: path.read_bytes() for path in world.folder.rglob("*") if path.is_file()}
+        for file in before:
+            file.chmod(0o400)
+        for folder in folders:
+            folder.chmod(0o500)
+        done = world.call_plainly(*words)
+        after = {path: path.read_bytes() for path in world.folder.rglob("*") if path.is_file()}
+        problems = [*done.defects(), *_sound_code(done.code, done.stderr, {3})]
+        problems += ["no advice"] * ("try:" not in done.stderr)
+        changed = [path.name for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+        return [f"{' '.join(words)}: {problem}" for problem in [*problems, *[f"changed: {changed}"] * bool(changed)]]
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
         world.remove()
 
 

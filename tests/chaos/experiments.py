@@ -8,7 +8,7 @@ from importlib import import_module
 
 from chaos.ledger import Laboratory
 
-NAMES = ("kills", "answers", "mutants", "steps", "scripts", "disks", "cuts", "writers", "hostile", "clocks")
+NAMES = ("kills", "answers", "mutants", "hostile", "steps", "scripts", "disks", "cuts", "writers", "locks", "clocks")
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ FAULTS = (TREE, RUNNER, WORKER, STEP, TORN, AFTER)
 def attempt(laboratory: Laboratory) -> None:
     """Kill again and again until every fault has been tried often enough; each world is run to its end."""
     left = {
-        TREE: laboratory.count(50, 3),
-        RUNNER: laboratory.count(50, 3),
-        WORKER: laboratory.count(25, 2),
-        STEP: laboratory.count(50, 3),
+        TREE: laboratory.count(50, 2),
+        RUNNER: laboratory.count(50, 2),
+        WORKER: laboratory.count(25, 1),
+        STEP: laboratory.count(50, 2),
         TORN: laboratory.count(25, 1),
     }
     while any(left.values()):

@@ -60,10 +60,11 @@ SOUND = {0, 1, 3, 4}
 def attempt(laboratory: Laboratory) -> None:
     """Take steps of the commands at random; each fault starts from the same run."""
     begun = _begun()
-    steps = {name: _steps(begun, name) for name in COMMANDS}
+    names = laboratory.chance.sample(list(COMMANDS), laboratory.count(len(COMMANDS), 4))
+    steps = {name: _steps(begun, name) for name in names}
     for fault, made in MAKERS.items():
-        for _ in range(laboratory.count(25, 3)):
-            name = laboratory.chance.choice(list(COMMANDS))
+        for _ in range(laboratory.count(25, 2)):
+            name = laboratory.chance.choice(names)
             at = laboratory.chance.choice(steps[name])
             laboratory.note(fault, _hurt(begun, name, made(at)))
     begun.remove()

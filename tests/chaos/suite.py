@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chaos.experiments import NAMES, experiment
 from chaos.ledger import Laboratory, Ledger, Trial
+from chaos.specimens import SPECIMENS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEED = 20261121
@@ -27,15 +28,16 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default all")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--short", action="store_true", help="each fault a few times only")
+    parser.add_argument("--specimen", choices=SPECIMENS, help="a program that is broken on purpose")
     parser.add_argument("--lane", action="store_true", help="be one experiment: its trials on stdout")
     given = parser.parse_args(words)
     unknown = [name for name in given.names if name not in NAMES]
     if unknown:
         parser.error(f"no experiment {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if given.lane:
-        return _be_lane(given.names[0], given.seed, given.short)
+        return _be_lane(given.names[0], given.seed, given.short, given.specimen)
     begun = time.monotonic()
-    ledger = run(given.names or NAMES, seed=given.seed, is_short=given.short)
+    ledger = run(given.names or NAMES, seed=given.seed, is_short=given.short, specimen=given.specimen)
     print(ledger.table())
     print(f"seed {given.seed}, {time.monotonic() - begun:.0f} s")
     failures = ledger.failures(allow_skips=os.environ.get("ORCHESTRATE_REQUIRE_REAL") != "1")
@@ -44,8 +46,8 @@ def main(words: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def run(names: Sequence[str], *, seed: int = SEED, is_short: bool = False) -> Ledger:
-    """Everything that the experiments tried."""
+def run(names: Sequence[str], *, seed: int = SEED, is_short: bool = False, specimen: str | None = None) -> Ledger:
+    """Everything that the experiments tried; with ``specimen`` on a program that is broken in that way."""
     found = [experiment(name) for name in names]
     ledger = Ledger([fault for each in found for fault in (each.short_faults if is_short else each.faults)])
     waiting = list(names)
@@ -57,7 +59,7 @@ def run(names: Sequence[str], *, seed: int = SEED, is_short: bool = False) -> Le
                 if not waiting:
                     return
                 name = waiting.pop(0)
-            trials, broken = _lane(name, seed, is_short)
+            trials, broken = _lane(name, seed, is_short, specimen)
             with guard:
                 ledger.take(trials)
                 ledger.broken += broken
@@ -70,9 +72,10 @@ def run(names: Sequence[str], *, seed: int = SEED, is_short: bool = False) -> Le
     return ledger
 
 
-def _lane(name: str, seed: int, is_short: bool) -> tuple[list[Trial], list[str]]:
+def _lane(name: str, seed: int, is_short: bool, specimen: str | None) -> tuple[list[Trial], list[str]]:
     """The trials of one experiment, and how it broke, if it did."""
     argv = [sys.executable, "-m", "tests.chaos", "--lane", name, "--seed", str(seed), *["--short"] * is_short]
+    argv += ["--specimen", specimen] if specimen else []
     begun = time.monotonic()
     lane = subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -92,12 +95,14 @@ def _trials(out: str) -> Iterator[Trial]:
             yield Trial.of(line)
 
 
-def _be_lane(name: str, seed: int, is_short: bool) -> int:
+def _be_lane(name: str, seed: int, is_short: bool, specimen: str | None) -> int:
     from chaos.forks import import_program
 
     for variable in [*os.environ]:
         if variable.startswith(("ANTHROPIC_", "CLAUDE", "ORCHESTRATE_ATTEMPT")):
             del os.environ[variable]
     import_program()
+    if specimen:
+        SPECIMENS[specimen]()
     experiment(name).attempt(Laboratory(seed, is_short))
     return 0

@@ -96,10 +96,10 @@ class World:
         """Run a command to its end without the privileges of root."""
         return forks.start(*words, folder=self.project, environment=self.environment, has_privileges=False).wait()
 
-    def script(self, path: Path, timeout_s: float = 60.0) -> forks.Ended:
+    def script(self, path: Path, shell: str = "bash", timeout_s: float = 60.0) -> forks.Ended:
         """Run a generated script to its end, from another folder than its own."""
         return forks.spawn_program(
-            ["bash", str(path)], (path.name,), folder=self.root, environment=self.environment, timeout_s=timeout_s
+            [shell, str(path)], (path.name,), folder=self.root, environment=self.environment, timeout_s=timeout_s
         )
 
     def run_words(self, jobs: int = 4) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ class World:
         table = self.folder / "master_plan.md"
         if not table.exists():
             return []
-        reading = read_document(table.read_text("utf-8"))
+        reading = read_document(table.read_text("utf-8", "replace"))
         return [f"master_plan.md: {problem.text()}" for problem in reading.problems]
 
     def _doubled(self) -> list[str]:

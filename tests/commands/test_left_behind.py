@@ -46,6 +46,29 @@ def test_the_next_attempt_finds_nothing_of_the_last_one(run: RunFolder, no_proce
     no_processes_left(0.0)
 
 
+@pytest.mark.parametrize("command", ["run", "feed"])
+def test_the_next_run_ends_what_a_killed_one_had_no_time_to_end(
+    run: RunFolder, program: Callable[..., Program], no_processes_left: NoneLeft, command: str
+) -> None:
+    run.init(task("T-01"), task("T-02"))
+    run.complete("T-01")
+    run("start", "T-02")
+    own = run.events("orchestration_started")[0]["orchestration_id"]
+    stray, other = (
+        program("sleep", "60").start(environment={MARK_VARIABLE: mark}) for mark in (f"{own}/T-01/1", "another/T-01/1")
+    )
+    by_hand = program("sleep", "60").start(environment={MARK_VARIABLE: f"{own}/T-02/1"})
+    running = run.orchestrate.start(command, "--executor", "rehearse")
+    deadline = time.monotonic() + 30
+    while stray.process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert stray.process.poll() is not None
+    assert other.process.poll() is by_hand.process.poll() is None
+    for each in (running, other, by_hand):
+        each.end()
+    no_processes_left(0.0)
+
+
 def test_a_marked_process_is_found_by_its_number(program: Callable[..., Program], tmp_path: Path) -> None:
     mark = f"run/{tmp_path.name}/1"
     first = program("sleep", "30").start()

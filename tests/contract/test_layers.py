@@ -63,6 +63,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchestrator.report",
         "orchestrator.report.*",
         "orchestrator.store.change",
+        "orchestrator.store.journal_lines",
         "orchestrator.store.consequences",
         "orchestrator.store.edits",
         "orchestrator.store.failing",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.events import Event
-from orchestrator.store.journal import LINE_LIMIT, fitted, sealed, unsealed
+from orchestrator.store.journal_lines import LINE_LIMIT, fitted, sealed, unsealed
 
 START = "0" * 16
 VALUES = st.recursive(

@@ -24,7 +24,7 @@ from orchestrator.workers.attempt import Attempt, Verdict, open_attempt
 from orchestrator.workers.hand_over import refresh_dependants
 from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.options import RunOptions
-from orchestrator.workers.recovery import recover
+from orchestrator.workers.recovery import end_strays, recover
 from orchestrator.workers.supervisor import Supervisor
 
 
@@ -65,6 +65,7 @@ class Runner:
             self.store, self.slots or (lambda: options.jobs), by_stage=options.by_stage, is_waiting=options.is_waiting
         )
         threads = [threading.Thread(target=self._work, name=f"slot {n}", daemon=True) for n in range(self.options.jobs)]
+        end_strays(self.store)
         with Supervisor(self.store, self.options.grace_s) as supervisor:
             self._supervisor = supervisor
             for thread in threads:

@@ -26,7 +26,7 @@ from orchestrator.workers.hand_over import refresh_dependants
 from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.live import host
 from orchestrator.workers.options import RunOptions
-from orchestrator.workers.recovery import recover
+from orchestrator.workers.recovery import end_strays, recover
 
 FED = "feed"
 """What the journal says started an attempt that was given out."""
@@ -88,6 +88,7 @@ class Feeder:
         """Feed until nothing is left or nothing can go on; the answer says which."""
         self._journal = self.store.paths.journal
         self._course = Course(self.store, lambda: self.options.jobs, by_stage=self.options.by_stage)
+        end_strays(self.store)
         try:
             self._course.resume()
             self._loop()

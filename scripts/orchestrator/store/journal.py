@@ -1,38 +1,23 @@
 """``events.jsonl``: what happened, one JSON object a line, only ever appended.
 
-A line counts with its newline. Each line ends with ``chain``, the first 16 hex digits of
-SHA-256(chain of the line before, this line without its chain): a line that was changed, taken out or
-put in afterwards is found and named. The position of an event is the number of its line, from 1.
+A line counts with its newline. The position of an event is the number of its line, from 1. What a line looks like:
+``journal_lines``.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from io import FileIO
 from threading import Condition
 
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.events import Event
-from orchestrator.model import Json
+from orchestrator.store.journal_lines import START, damage, faults_of, read_lines, sealed
 from orchestrator.system.file_steps import failure
 
-LINE_LIMIT = 4000
-"""Bytes of one line; a write of up to 4 KB is the unit that tests of torn appends were made with."""
-
-_START = "0" * 16
-_SEAL = ',"chain":"0123456789abcdef"}'
-_CUT = " …"
 _NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
-_NEVER_CUT = frozenset(
-    {
-        *("timestamp", "type", "orchestration_id", "task", "attempt", "agent", "result", "hash", "payload", "source"),
-        *("session_id", "supervisor", "fields", "kind", "by", "executor"),
-    }
-)
-"""What the state is made of; only words for people give way when a line grows too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +26,11 @@ class Position:
 
     offset: int = 0
     lines: int = 0
-    chain: str = _START
+    chain: str = START
 
 
-def fitted(event: Event) -> Event:
-    """``event`` as it will be read back: in at most ``LINE_LIMIT`` bytes, its longest texts cut visibly, as JSON."""
-    read: Event = json.loads(_body(event))
-    return read
-
-
-def sealed(event: Event, chain: str) -> tuple[bytes, str]:
-    """``event`` as a line with its newline, and the chain that the line ends with."""
-    body = _body(event)
-    link = _link(chain, body)
-    return body[:-1] + b',"chain":"' + link.encode() + b'"}\n', link
-
-
-def unsealed(line: bytes, chain: str) -> tuple[Event | None, str, str]:
-    """The event of ``line`` (without newline), the chain it ends with, and what is wrong with it, if anything."""
-    link = _seal_of(line)
-    body = _body_of(line) if link else line
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        return None, chain, "is not JSON"
-    if not isinstance(event, dict) or "type" not in event:
-        return None, chain, "is not an event"
-    if not link:
-        return event, chain, "was not written by this program"
-    if _link(chain, body) != link:
-        return event, link, "or the one before it was changed after it was written"
-    return event, link, ""
+class CutError(Exception):
+    """What was read of the journal is not its beginning any more."""
 
 
 class Journal:
@@ -82,6 +41,7 @@ class Journal:
         self.torn_path = torn_path
         self.position = Position()
         self.problems: list[Problem] = []
+        self._tail = b""
         self._append_fd: int | None = None
         self._flushed = 0
         self._is_flushing = False
@@ -99,10 +59,8 @@ class Journal:
         if not position.lines:
             return position == Position()
         try:
-            with open(self.path, "rb", buffering=0) as file:
-                file.seek(max(0, position.offset - 19))
-                return file.read(19) == position.chain.encode() + b'"}\n'
-        except OSError:
+            return self._read(position, most=0) is not None
+        except CannotGoOnError:
             return False
 
     def start_again(self) -> None:
@@ -110,19 +68,28 @@ class Journal:
         self.position = Position()
         self.problems.clear()
 
-    def news(self) -> Iterator[Event | None]:
-        """The events since the last call; None stands for a line that says nothing."""
-        data = self._read(self.position.offset)
+    def go_on_as(self, other: Journal) -> None:
+        """Go on from where ``other``, a reader of the same file, has come to."""
+        self.position, self.problems, self._tail = other.position, other.problems, other._tail
+
+    def news(self) -> list[Event | None]:
+        """The events since the last call; None stands for a line that says nothing.
+
+        Raises ``CutError`` where the line that was read last is not there any more: the disk was full and another
+        process took back what it had begun to write, or somebody put another file in its place.
+        """
+        data = self._read(self.position)
+        if data is None:
+            raise CutError
         end = data.rfind(b"\n") + 1
+        self._tail = data[end:]
         if not end:
-            return
-        for line in data[: end - 1].split(b"\n"):
-            event, chain, fault = unsealed(line, self.position.chain)
-            before = self.position
-            self.position = Position(before.offset + len(line) + 1, before.lines + 1, chain)
-            if fault:
-                self.problems.append(damage(self.position.lines, fault))
-            yield event
+            return []
+        before = self.position
+        events, chain, faults = read_lines(data[: end - 1].split(b"\n"), before.chain)
+        self.problems += [damage(before.lines + number, fault) for number, fault in faults]
+        self.position = Position(before.offset + end, before.lines + len(events), chain)
+        return events
 
     def append(self, events: Sequence[Event]) -> str:
         """Write ``events`` at the end, under the lock and after ``news`` was read; ``flush`` makes them durable.
@@ -182,26 +149,15 @@ class Journal:
 
     def faults(self) -> list[Problem]:
         """Every line of the whole file that is damaged or was changed after it was written."""
-        problems: list[Problem] = []
-        chain = _START
-        for number, line in enumerate(self._read(0).split(b"\n")[:-1], start=1):
-            if (link := _seal_of(line)) and _link(chain, _body_of(line)) == link:
-                chain = link  # nothing is parsed where nothing is wrong
-                continue
-            _, chain, fault = unsealed(line, chain)
-            problems.append(damage(number, fault))
-        return problems
+        return [damage(number, fault) for number, fault in faults_of(self._lines(Position()))]
 
-    def events(self, start: Position = Position()) -> Iterator[Event | None]:
+    def events(self, start: Position = Position()) -> list[Event | None]:
         """The events after ``start``, without moving the position of this reader."""
-        chain = start.chain
-        for line in self._read(start.offset).split(b"\n")[:-1]:
-            event, chain, _ = unsealed(line, chain)
-            yield event
+        return read_lines(self._lines(start), start.chain)[0]
 
     def _set_tail_aside(self) -> str:
         """Move an unfinished last line, left by a process that was killed, to the file beside."""
-        tail = self._read(self.position.offset)
+        tail = self._tail
         if not tail:
             return ""
         try:
@@ -212,6 +168,7 @@ class Journal:
             os.ftruncate(self._descriptor(), self.position.offset)
         except OSError as error:
             raise _unwritable(self.path, error, "nothing was changed") from error
+        self._tail = b""
         return f"an unfinished last line of the journal ({len(tail)} bytes) was set aside in {self.torn_path}"
 
     def _descriptor(self) -> int:
@@ -223,14 +180,21 @@ class Journal:
                 raise _unwritable(self.path, error, "nothing was changed") from error
         return self._append_fd
 
-    def _read(self, offset: int) -> bytes:
+    def _lines(self, start: Position) -> list[bytes]:
+        return (self._read(start) or b"").split(b"\n")[:-1]
+
+    def _read(self, start: Position, most: int = -1) -> bytes | None:
+        """What stands after ``start``, at most ``most`` bytes; None when the line that ended there is gone."""
+        sign = start.chain.encode() + b'"}\n' if start.lines else b""
         try:
-            with open(self.path, "rb", buffering=0) as file:
-                if offset:
-                    file.seek(offset)
-                return file.read()
+            with FileIO(self.path) as file:
+                if sign:
+                    file.seek(start.offset - len(sign))
+                    if file.read(len(sign)) != sign:
+                        return None
+                return file.readall() if most < 0 else file.read(most)
         except FileNotFoundError:
-            return b""
+            return None if sign else b""
         except OSError as error:
             raise failure("read", self.path, error) from error
 
@@ -244,52 +208,3 @@ def _unwritable(path: str, error: OSError, outcome: str) -> CannotGoOnError:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | _NOFOLLOW, 0o600)
-
-
-def _link(chain: str, body: bytes) -> str:
-    return sha256(chain.encode() + body).hexdigest()[:16]
-
-
-def damage(number: int, fault: str) -> Problem:
-    """The problem of the line ``number``, from 1."""
-    return Problem(
-        f"line {number} of events.jsonl {fault}",
-        "look at the results that it concerns; the journal is only ever appended to",
-        line=number,
-    )
-
-
-def _seal_of(line: bytes) -> str:
-    """The chain that ``line`` (without newline) says it ends with; empty when it has none."""
-    if line[-2:] != b'"}' or line[-len(_SEAL) : -18] != b',"chain":"':
-        return ""
-    return line[-18:-2].decode("ascii", "replace")
-
-
-def _body_of(line: bytes) -> bytes:
-    return line[: -len(_SEAL)] + b"}"
-
-
-def _body(event: Event) -> bytes:
-    body = _json(event)
-    room = 1200
-    while len(body) > LINE_LIMIT - len(_SEAL) and room > 1:
-        event = {key: value if key in _NEVER_CUT else _clipped(value, room) for key, value in event.items()}
-        body = _json(event)
-        room //= 2
-    return body
-
-
-def _json(event: Event) -> bytes:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _clipped(value: Json, room: int) -> Json:
-    if isinstance(value, str) and len(value) > room:
-        return value[:room] + _CUT
-    if isinstance(value, list):
-        kept = [_clipped(item, room) for item in value[: max(3, room // 10)]]
-        return kept if len(kept) == len(value) else [*kept, _CUT.strip()]
-    if isinstance(value, dict):
-        return {key: _clipped(item, room) for key, item in value.items()}
-    return value

@@ -22,12 +22,14 @@ def apply(state: State, event: Event, payload: Mapping[str, Json] | None = None)
     Raises ``KeyError``, ``TypeError`` or ``ValueError`` for a line that this program did not write.
     """
     state.rev += 1
-    if event["type"] == EventType.PLAN_CHANGED:
-        _change_plan(state, event, payload or {})
-    elif event["type"] == EventType.TASK_EDITED:
-        _edit_task(state, event, payload or {})
-    elif (change := _CHANGES.get(str(event["type"]))) is not None:
+    type = str(event["type"])
+    change = _CHANGES.get(type)
+    if change is not None:
         change(state, event, parse_utc(str(event["timestamp"])))
+    elif type == EventType.PLAN_CHANGED:
+        _change_plan(state, event, payload or {})
+    elif type == EventType.TASK_EDITED:
+        _edit_task(state, event, payload or {})
 
 
 def _change_plan(state: State, event: Event, payload: Mapping[str, Json]) -> None:

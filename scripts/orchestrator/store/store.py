@@ -18,7 +18,8 @@ from orchestrator.events import Event, EventType
 from orchestrator.model import Json
 from orchestrator.paths import RunPaths
 from orchestrator.store import moves, reducer
-from orchestrator.store.journal import Journal, Position, damage, fitted
+from orchestrator.store.journal import CutError, Journal, Position
+from orchestrator.store.journal_lines import damage, fitted
 from orchestrator.store.snapshot import state_from_record, state_record
 from orchestrator.store.state import State
 from orchestrator.system import files
@@ -102,7 +103,7 @@ class Store:
         self.journal = Journal(paths.journal, paths.torn)
         self._lock = FileLock(paths.lock, signed=False, announce=tell)
         self._mutex = threading.RLock()
-        self._snapshot_lines = 0
+        self._lacks_snapshot = False
 
     @classmethod
     def open(cls, paths: RunPaths, tell: Callable[[str], None] = _silent) -> Store:
@@ -113,8 +114,9 @@ class Store:
             )
         refuse_links(paths)
         store = cls(paths, tell)
-        store._load()
+        known = store._load()
         store.refresh()
+        store._lacks_snapshot = store.state.rev - known >= 2 * store._snapshot_every()
         return store
 
     @classmethod
@@ -142,7 +144,12 @@ class Store:
         with self._mutex:
             before = self.state.rev
             try:
-                for event in self.journal.news():
+                news = self.journal.news()
+            except CutError:
+                self._forget()
+                return True
+            try:
+                for event in news:
                     self._apply(self.state, event, self.journal.problems)
             except BaseException:
                 self._begin_again()  # what was read by now is not all that the journal says up to its position
@@ -176,9 +183,8 @@ class Store:
         with self._mutex:
             self._lock.acquire()
             try:
-                if not self.journal.has(self.journal.position):
-                    self._forget()  # a full disk had another process cut off what was read here by then
                 self.refresh()
+                rev = self.state.rev
                 change = StoreChange(self, clock.now())
                 try:
                     yield change
@@ -192,10 +198,10 @@ class Store:
                     if change.events:
                         self._forget()
                     raise
-                if self.state.rev - self._snapshot_lines >= max(SNAPSHOT_EVERY, len(self.state.tasks) // 2):
-                    self._write_snapshot()
             finally:
                 self._lock.release()
+            if self._is_snapshot_due(rev):
+                self._write_snapshot()
 
     @contextmanager
     def reading(self) -> Iterator[State]:
@@ -246,20 +252,30 @@ class Store:
 
     # -- the snapshot ----------------------------------------------------------------------------
 
-    def _load(self) -> None:
+    def _load(self) -> int:
+        """Take the snapshot over if it is of use; how many lines of the journal it stands for."""
         data = files.read_bytes_or_none(self.paths.snapshot)
         if data is None:
-            return
+            return 0
         try:
             record = json.loads(data)
-            if record["version"] != _SNAPSHOT_VERSION:
-                return
-            if not self.journal.resume(Position(*record["position"])):
-                return
-            self.state = state_from_record(record["state"])
-            self._snapshot_lines = self.state.rev
+            if record["version"] == _SNAPSHOT_VERSION and self.journal.resume(Position(*record["position"])):
+                self.state = state_from_record(record["state"])
         except (ValueError, KeyError, TypeError, AttributeError):
             self._begin_again()  # a cache that cannot be read is not used; the journal says it all
+        return self.state.rev
+
+    def _snapshot_every(self) -> int:
+        return max(SNAPSHOT_EVERY, len(self.state.tasks) // 2)
+
+    def _is_snapshot_due(self, rev: int) -> bool:
+        """Whether the change that began at ``rev`` is the one to write the snapshot.
+
+        Of all processes it is the one that passes a round number of events, so that not each of them writes its own;
+        where that one was killed, it is one that had much to read.
+        """
+        every = self._snapshot_every()
+        return self._lacks_snapshot or rev // every < self.state.rev // every
 
     def _write_snapshot(self) -> None:
         position = self.journal.position
@@ -273,7 +289,7 @@ class Store:
             files.write_whole(self.paths.snapshot, data, flush=False)
         except CannotGoOnError as error:
             self.tell(f"the snapshot was not written, the next command reads the whole journal: {error.message}")
-        self._snapshot_lines = self.state.rev
+        self._lacks_snapshot = False
 
     def _forget(self) -> None:
         """Read everything again, after a change that was not written; other threads see the old state or the new."""
@@ -281,13 +297,12 @@ class Store:
         fresh.journal.path = self.journal.path
         fresh._load()
         fresh.refresh()
-        self.journal.position, self.journal.problems = fresh.journal.position, fresh.journal.problems
-        self.state, self._snapshot_lines = fresh.state, fresh._snapshot_lines
+        self.journal.go_on_as(fresh.journal)
+        self.state = fresh.state
 
     def _begin_again(self) -> None:
         self.journal.start_again()
         self.state = State()
-        self._snapshot_lines = 0
 
 
 def _digest(data: bytes) -> str:

@@ -183,7 +183,7 @@ def _refusals(reading: PlanReading, plan: Plan, old: Version, state: State) -> l
         Problem(
             f"the task {task} is gone from the plan: a task is not taken out once the run has it",
             f"put it back, and `orchestrate skip {task}` if it is not needed",
-            line=reading.lines(("tasks",)),
+            line=reading.lines(("tasks",)) or 1,  # the key itself may be gone
             task=task,
         )
         for task in old.said
@@ -251,7 +251,7 @@ def _broken(reading: PlanReading, difference: Difference, state: State) -> list[
         Problem(
             f"with the dependencies set in master_plan.md this makes a cycle: {graph.cycle_text(cycle)}",
             "take one of these dependencies out",
-            line=reading.lines(("tasks",)),
+            line=reading.lines(("tasks",)) or 1,  # the key itself may be gone
             task=cycle[0],
         )
         for cycle in graph.cycles(deps)

@@ -17,7 +17,7 @@ from orchestrator.store.state import State, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.system import files
 from orchestrator.system.locks import is_held
-from orchestrator.system.process_table import is_same_process
+from orchestrator.system.process_table import MARK_VARIABLE, is_same_process, living_values
 from orchestrator.workers.live import SILENT_S, host, mark_of, read_live, remove_live
 
 LOADING_LOOKS = 20
@@ -70,6 +70,26 @@ def recover(store: Store) -> list[str]:
             if (until := state.records[task].lease_until) is not None and until <= change.now:
                 moves.put_back(change, task, "its lease is over", "lease")
     return [*lost, *over]
+
+
+def end_strays(store: Store) -> None:
+    """End what attempts left running that are over: the run that was about to see to it was killed just then.
+
+    For the beginning of a run, as it looks at every process of this user, 2 to 10 ms.
+    """
+    begin = f"{store.state.id}/"
+    marks = {mark for mark in living_values(MARK_VARIABLE) if mark.startswith(begin)}
+    if not marks:
+        return
+    store.refresh()  # after the look: what was seen and has begun rightly is on record by now
+    state = store.state
+    marks -= {mark_of(state.id, task, state.records[task].attempt) for task in state.with_status(Status.RUNNING)}
+    if marks:
+        from orchestrator.system.processes import end_marked
+        from orchestrator.workers.leftovers import GRACE_S
+
+        for mark in sorted(marks):
+            end_marked(mark, GRACE_S)
 
 
 def end_attempt(store: Store, task: str) -> None:
