@@ -113,6 +113,41 @@ class TestTornTails:
         assert (run.folder / "events.torn").read_bytes() == b"half 0\nhalf 1\nhalf 2\n"
 
 
+class TestAnotherFileInItsPlace:
+    def test_an_open_store_reads_it_from_its_beginning_and_appends_to_it(self, run: RunFolder) -> None:
+        run.init(*CHAIN)
+        copy = run.journal.read_bytes()
+        store = store_of(run)
+        note(store, "in the old file")
+        fresh = run.journal.with_suffix(".new")
+        fresh.write_bytes(copy)
+        fresh.replace(run.journal)
+        note(store, "in the new file")
+        titles = [event["title"] for event in run.events("note")]
+        assert titles == ["in the new file"]
+        assert state_record(store.state) == state_record(store_of(run).state)
+
+    def test_one_that_was_cut_is_read_again(self, run: RunFolder) -> None:
+        run.init(*CHAIN)
+        copy = run.journal.read_bytes()
+        reader, writer = store_of(run), store_of(run)
+        note(writer, "soon taken back")
+        assert reader.refresh()
+        run.journal.write_bytes(copy)
+        assert reader.refresh()
+        assert state_record(reader.state) == state_record(store_of(run).state)
+        assert not reader.refresh()
+
+    def test_a_line_of_somebody_else_at_its_end_is_read_once(self, run: RunFolder) -> None:
+        run.init(*CHAIN)
+        journal = Journal(str(run.journal), str(run.folder / "events.torn"))
+        journal.news()
+        with run.journal.open("ab") as file:
+            file.write(b'{"type":"note"}\n')
+        assert [event and event["type"] for event in journal.news_or_all()] == ["note"]
+        assert journal.news_or_all() == []
+
+
 class TestTampering:
     def done(self, run: RunFolder) -> list[bytes]:
         run.init(*CHAIN)

@@ -61,9 +61,7 @@ class _Journals:
             journal, before = self._known.get(path) or (Journal(path, torn), -1)
             if size == before:
                 continue
-            if not journal.has(journal.position):
-                journal.start_again()  # another run is in its place
-            found += [event for event in journal.news() if event is not None]
+            found += [event for event in journal.news_or_all() if event is not None]
             self._known[path] = journal, size
         return sorted(found, key=lambda event: str(event.get("timestamp")))
 

@@ -13,7 +13,7 @@ from orchestrator.model import Json, Status
 from orchestrator.render.form import AgentForm, agent_box, batch_banner
 from orchestrator.render.master_plan import log_entries
 from orchestrator.render.status import list_lines, next_record, run_reason, status_record, status_text, task_record
-from orchestrator.store.journal import CutError, Journal
+from orchestrator.store.journal import Journal
 from orchestrator.store.schedule import startable
 from orchestrator.workers.recovery import lost_tasks
 
@@ -128,9 +128,4 @@ def log(place: Place, *, is_following: bool = False, limit: int | None = None) -
             for line in [json.dumps(event, ensure_ascii=False)] if place.as_json else log_entries(event):
                 print(line, flush=True)
         time.sleep(FOLLOW_S)
-        try:
-            shown = [event for event in journal.news() if event is not None]
-        except CutError:  # lines that were shown were taken back
-            journal.start_again()
-            journal.news()
-            shown = []
+        shown = [event for event in journal.news_or_all() if event is not None]

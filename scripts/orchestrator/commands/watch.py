@@ -65,8 +65,7 @@ class _Watch:
 
     def until_it_ends(self) -> ExitCode:
         """Look again and again; the answer is the exit code of the run."""
-        for _ in self._journal.news():
-            pass  # what happened before is in the first picture
+        self._journal.news()  # what happened before is in the first picture
         self._store.refresh()
         is_live = not self._as_json and sys.stdout.isatty()
         if not is_live:
@@ -74,7 +73,7 @@ class _Watch:
         with self._screen() if is_live else nullcontext(self._print) as say:
             while (code := self._end()) is None:
                 time.sleep(LOOK_S)
-                events = [event for event in self._journal.news() if event is not None]
+                events = [event for event in self._journal.news_or_all() if event is not None]
                 if events:
                     self._store.refresh()
                     say(events)

@@ -11,7 +11,8 @@ from orchestrator import clock
 from orchestrator.events import Event, EventType
 from orchestrator.model import Json
 from orchestrator.paths import DeskPaths
-from orchestrator.store.journal import Journal, fitted
+from orchestrator.store.journal import CutError, Journal
+from orchestrator.store.journal_lines import fitted
 from orchestrator.system import files
 from orchestrator.system.locks import FileLock
 
@@ -47,10 +48,13 @@ class DeskJournal:
 
     def refresh(self) -> None:
         """Take over what other processes recorded."""
-        if not self._journal.has(self._journal.position):
+        try:
+            news = self._journal.news()
+        except CutError:
             self._journal.start_again()
             self._asked_usd, self._run_usd = 0.0, {}
-        for event in self._journal.news():
+            news = self._journal.news()
+        for event in news:
             if event is not None:
                 self._count(event)
 

@@ -29,6 +29,15 @@ class Position:
     chain: str = START
 
 
+_COMPARED = 64
+"""Bytes at the end of what was read that must still be there when it is read on."""
+
+
+def _end_of(position: Position) -> bytes:
+    """What the line that ends at ``position`` ends with, if it is sound."""
+    return position.chain.encode() + b'"}\n' if position.lines else b""
+
+
 class CutError(Exception):
     """What was read of the journal is not its beginning any more."""
 
@@ -41,6 +50,7 @@ class Journal:
         self.torn_path = torn_path
         self.position = Position()
         self.problems: list[Problem] = []
+        self._last = b""
         self._tail = b""
         self._append_fd: int | None = None
         self._flushed = 0
@@ -51,7 +61,7 @@ class Journal:
         """Go on from ``position``, if that is still a place in this journal."""
         if not self.has(position):
             return False
-        self.position = position
+        self.position, self._last = position, _end_of(position)
         return True
 
     def has(self, position: Position) -> bool:
@@ -59,18 +69,19 @@ class Journal:
         if not position.lines:
             return position == Position()
         try:
-            return self._read(position, most=0) is not None
+            return self._read(position.offset, _end_of(position), most=0) is not None
         except CannotGoOnError:
             return False
 
     def start_again(self) -> None:
         """Read the next news from the beginning."""
-        self.position = Position()
+        self.position, self._last = Position(), b""
         self.problems.clear()
 
     def go_on_as(self, other: Journal) -> None:
         """Go on from where ``other``, a reader of the same file, has come to."""
-        self.position, self.problems, self._tail = other.position, other.problems, other._tail
+        self.position, self.problems = other.position, other.problems
+        self._last, self._tail = other._last, other._tail
 
     def news(self) -> list[Event | None]:
         """The events since the last call; None stands for a line that says nothing.
@@ -78,7 +89,7 @@ class Journal:
         Raises ``CutError`` where the line that was read last is not there any more: the disk was full and another
         process took back what it had begun to write, or somebody put another file in its place.
         """
-        data = self._read(self.position)
+        data = self._read(self.position.offset, self._last)
         if data is None:
             raise CutError
         end = data.rfind(b"\n") + 1
@@ -89,7 +100,16 @@ class Journal:
         events, chain, faults = read_lines(data[: end - 1].split(b"\n"), before.chain)
         self.problems += [damage(before.lines + number, fault) for number, fault in faults]
         self.position = Position(before.offset + end, before.lines + len(events), chain)
+        self._last = data[max(0, end - _COMPARED) : end]
         return events
+
+    def news_or_all(self) -> list[Event | None]:
+        """``news``; all events from the first where the file is not the one any more that was read so far."""
+        try:
+            return self.news()
+        except CutError:
+            self.start_again()
+            return self.news()
 
     def append(self, events: Sequence[Event]) -> str:
         """Write ``events`` at the end, under the lock and after ``news`` was read; ``flush`` makes them durable.
@@ -116,6 +136,7 @@ class Journal:
                 pass
             raise _unwritable(self.path, error, "nothing was changed") from error
         self.position = Position(self.position.offset + len(data), self.position.lines + len(events), chain)
+        self._last = data[-_COMPARED:]
         return told
 
     def flush(self, offset: int) -> None:
@@ -140,6 +161,14 @@ class Journal:
                 self._flushed_more.notify_all()
         with self._flushed_more:
             self._flushed = max(self._flushed, reached)
+
+    def reopen(self) -> None:
+        """Append to the file that has the name from now on; another one may be in its place."""
+        with self._flushed_more:
+            while self._is_flushing:
+                self._flushed_more.wait()
+            self._flushed = 0
+            self.close()
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -181,20 +210,19 @@ class Journal:
         return self._append_fd
 
     def _lines(self, start: Position) -> list[bytes]:
-        return (self._read(start) or b"").split(b"\n")[:-1]
+        return (self._read(start.offset, _end_of(start)) or b"").split(b"\n")[:-1]
 
-    def _read(self, start: Position, most: int = -1) -> bytes | None:
-        """What stands after ``start``, at most ``most`` bytes; None when the line that ended there is gone."""
-        sign = start.chain.encode() + b'"}\n' if start.lines else b""
+    def _read(self, offset: int, before: bytes, most: int = -1) -> bytes | None:
+        """At most ``most`` bytes from ``offset`` on; None when what stands there is not behind ``before`` any more."""
         try:
             with FileIO(self.path) as file:
-                if sign:
-                    file.seek(start.offset - len(sign))
-                    if file.read(len(sign)) != sign:
+                if before:
+                    file.seek(offset - len(before))
+                    if file.read(len(before)) != before:
                         return None
                 return file.readall() if most < 0 else file.read(most)
         except FileNotFoundError:
-            return None if sign else b""
+            return None if before else b""
         except OSError as error:
             raise failure("read", self.path, error) from error
 

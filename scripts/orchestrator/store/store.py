@@ -146,6 +146,7 @@ class Store:
             try:
                 news = self.journal.news()
             except CutError:
+                self.journal.reopen()
                 self._forget()
                 return True
             try:
