@@ -72,7 +72,7 @@ SUBCOMMANDS: dict[str, dict[str, str]] = {
         "show": "One request, and where its run stands.",
         "cancel": "Take a request off the queue, and end its workers.",
         "import": "Put every request of a JSON list into the queue.",
-        "run": "Take the next request, judge it, plan it, run it, merge it, and so on.",
+        "run": "Take the next request, judge it, plan it, run it, merge and report, and so on.",
         "work": "Do all of that for one request in this process; `queue run` starts one for each.",
     },
 }

@@ -72,7 +72,7 @@ def run_queue(place: Place, wishes: Wishes, wish: Wish, *, is_watching: bool) ->
         _keep_current(desk)
     finally:
         lock.release()
-    return _told(place, queue, at_work.taken, at_work.interrupted)
+    return _told(place, queue, at_work.seen, at_work.interrupted)
 
 
 def _words(wishes: Wishes, wish: Wish, executor: Executor) -> list[str]:
@@ -130,9 +130,9 @@ def _keep_current(desk: DeskPaths) -> None:
     orchestrations(desk, tell)
 
 
-def _told(place: Place, queue: QueueFolder, taken: Sequence[str], interrupted: threading.Event) -> ExitCode:
+def _told(place: Place, queue: QueueFolder, seen: Sequence[str], interrupted: threading.Event) -> ExitCode:
     requests = queue.scan()
-    mine = [each for each in requests if each.id in taken]
+    mine = [each for each in requests if each.id in seen]
     waiting = [each for each in requests if each.status is RequestStatus.PENDING]
     code = ExitCode.DONE
     if interrupted.is_set():
@@ -142,9 +142,9 @@ def _told(place: Place, queue: QueueFolder, taken: Sequence[str], interrupted: t
     elif any(each.status in _UNWELL for each in mine):
         code = ExitCode.PROBLEMS
     record: Json = {
-        "taken": [each.record() for each in mine],
+        "requests": [each.record() for each in mine],
         "waiting": [each.id for each in waiting],
         "exit_code": int(code),
     }
-    answer(place, record, f"Taken {len(mine)}; {len(waiting)} waiting.")
+    answer(place, record, f"{len(mine)} requests worked on; {len(waiting)} waiting.")
     return code

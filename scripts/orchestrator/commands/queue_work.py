@@ -15,6 +15,7 @@ from orchestrator.commands.init import created, new_id
 from orchestrator.commands.merge import merge
 from orchestrator.commands.plan import accepted
 from orchestrator.commands.plan_sources import Wish, drafted, expansion
+from orchestrator.commands.report import report
 from orchestrator.commands.run import run
 from orchestrator.commands.session import Place, open_session, tell
 from orchestrator.desk.following import followed
@@ -203,8 +204,9 @@ def _report(place: Place) -> str:
     """Bring the results of a completed run together; what went wrong with it, if anything did."""
     try:
         merge(place)
+        report(place)
     except OrchestrateError as error:
-        return f"completed, but not merged: {_words(error)}"
+        return f"completed, but not reported: {_words(error)}"
     return ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.desk.requestfile import RequestStatus
-from orchestrator.model import RunState
+from orchestrator.model import RunState, Status
 from orchestrator.render.status import run_reason
 from orchestrator.store.schedule import NOTHING_ELSEWHERE, Elsewhere, Limits, choices
 from orchestrator.store.state import State
@@ -23,7 +23,6 @@ _BY_STATE = {
     RunState.FAILED: RequestStatus.FAILED,
     RunState.BLOCKED: RequestStatus.BLOCKED,
 }
-_OPEN_REASON = "its run was interrupted"
 
 
 def followed(state: State, now: float, untrusted: Sequence[str] = ()) -> tuple[RequestStatus, str]:
@@ -38,7 +37,7 @@ def followed(state: State, now: float, untrusted: Sequence[str] = ()) -> tuple[R
         status = RequestStatus.BLOCKED
     if status is not None:
         return status, run_reason(state, now)
-    return RequestStatus.PENDING, run_reason(state, now) or (_OPEN_REASON if state.started is not None else "")
+    return RequestStatus.PENDING, run_reason(state, now) or _open_reason(state)
 
 
 def may_go_on(state: State, now: float, slots: int, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> bool:
@@ -48,8 +47,20 @@ def may_go_on(state: State, now: float, slots: int, elsewhere: Elsewhere = NOTHI
     """
     pause = state.pause
     if pause is None or not pause.holds(now):
-        return state.run_state(now) in (RunState.PLANNED, RunState.RUNNING)
+        return state.stopped_by() is None and _has_open(state)
     if pause.kind != "budget":
         return False
     free = Elsewhere(money_left_usd=elsewhere.money_in_the_end_usd)
     return bool(choices(replace(state, pause=None), now, Limits(slots), free))
+
+
+def _has_open(state: State) -> bool:
+    """Whether a task may start, now or by itself later, or is under way."""
+    return any(state.count(each) for each in (Status.PENDING, Status.RETRYING, Status.RUNNING))
+
+
+def _open_reason(state: State) -> str:
+    """Why a run at which nobody works has not ended."""
+    if not _has_open(state) and (approvals := state.awaiting_approval()):
+        return f"waiting for a person's approval: {', '.join(approvals)}"
+    return "its run was interrupted" if state.started is not None else ""

@@ -24,7 +24,7 @@ from orchestrator.events import EventType
 from orchestrator.launchers.neighbours import Neighbours, SettingsFile
 from orchestrator.paths import DeskPaths, RunPaths
 from orchestrator.store.schedule import Elsewhere
-from orchestrator.store.state import State
+from orchestrator.store.state import DONE, State
 from orchestrator.store.store import Store
 from orchestrator.store.trust import untrusted_parts
 from orchestrator.system import files
@@ -38,6 +38,8 @@ ASK_AGAIN_S = 600.0
 """After so long a request that the model's provider had refused is tried again."""
 MOST_CRASHES = 3
 """So often a request is taken up again whose process ended without a word."""
+MOST_IN_VAIN = 3
+"""A request that came back so often with no task done waits as one that the provider had refused."""
 END_S = 60.0
 """How long processes may take to end before they are killed; each ends its workers in a few seconds."""
 
@@ -49,7 +51,10 @@ FOLLOWING = frozenset({RequestStatus.PENDING, RequestStatus.BLOCKED, RequestStat
 
 @dataclass
 class Desk:
-    """One desk at work. ``start`` starts the process that works on a request; ``changed`` is told of each change."""
+    """One desk at work. ``start`` starts the process that works on a request; ``changed`` is told of each change.
+
+    ``seen`` are the requests that it has taken, or whose status it has changed.
+    """
 
     paths: DeskPaths
     queue: QueueFolder
@@ -59,10 +64,12 @@ class Desk:
     changed: Callable[[], None]
     slots: int
     interrupted: threading.Event = field(default_factory=threading.Event)
-    taken: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _tried: dict[str, float] = field(default_factory=dict)
     _crashes: Counter[str] = field(default_factory=Counter)
+    _in_vain: Counter[str] = field(default_factory=Counter)
+    _done: dict[str, int] = field(default_factory=dict)
     _stores: dict[str, tuple[tuple[int, int], Store]] = field(default_factory=dict)
     _is_told: bool = False
 
@@ -131,10 +138,14 @@ class Desk:
             return request
         if status is request.status and (reason or None) == request.reason:
             return request
-        return self._changed(request, status, reason or None, store.state.spent_usd)
+        after = self._changed(request, status, reason or None, store.state.spent_usd)
+        self._note(after)
+        return after
 
     def _is_takeable(self, request: Request) -> bool:
         if request.status is not RequestStatus.PENDING:
+            return False
+        if self._in_vain[request.id] >= MOST_IN_VAIN and not self._may_try(request.id):
             return False
         store = self._store(request)
         if store is None:
@@ -163,14 +174,15 @@ class Desk:
 
     def _take(self, request: Request) -> None:
         self._tried[request.id] = time.monotonic()
+        self._done[request.id] = self._done_tasks(request)
         taken = self.queue.change(
             request.id, only=frozenset({RequestStatus.PENDING}), status=RequestStatus.RUNNING, reason=None
         )
         if taken is None or taken.status is not RequestStatus.RUNNING:
             return  # cancelled or removed meanwhile
         self._children[request.id] = self.start(taken)
-        if request.id not in self.taken:
-            self.taken.append(request.id)
+        if request.id not in self.seen:
+            self.seen.append(request.id)
         self.tell(f"{request.id}: taken ({request.priority})")
 
     # -- what became of it -----------------------------------------------------------------------
@@ -185,11 +197,18 @@ class Desk:
                 self._crashes[id] += 1
                 request = self._crashed(request, code)
             if request is not None:
-                reason = f": {request.reason}" if request.reason else ""
-                self.tell(f"{id}: {request.status}{reason}")
+                is_vain = request.status is RequestStatus.PENDING and self._done_tasks(request) == self._done.get(id)
+                self._in_vain[id] = self._in_vain[id] + 1 if is_vain else 0
+                self._note(request)
         if ended:
             self.changed()
         return bool(ended)
+
+    def _note(self, request: Request) -> None:
+        """Say where a request now stands."""
+        self.tell(f"{request.id}: {request.status}{f': {request.reason}' if request.reason else ''}")
+        if request.id not in self.seen:
+            self.seen.append(request.id)
 
     def _crashed(self, request: Request, code: int) -> Request:
         log = os.path.relpath(self.paths.log(request.id), self.paths.project)
@@ -233,6 +252,10 @@ class Desk:
             self._stores.pop(request.id, None)
             return None
         return known[1]
+
+    def _done_tasks(self, request: Request) -> int:
+        store = self._store(request)
+        return sum(store.state.count(status) for status in DONE) if store is not None else 0
 
     def _note_loss(self, request: Request) -> None:
         """Say once that the run of a request was there and is not any more."""
