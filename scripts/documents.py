@@ -166,6 +166,9 @@ def _completed(trial: Trial) -> None:
 
 
 def _failed(trial: Trial, failure: moves.Failure) -> None:
+    if trial.state.status("T-02") is Status.RETRYING:  # no attempt that could fail: it is given up
+        moves.give_up(trial, "T-02", failure.reason)
+        return
     moves.require_running(trial.state, "T-02", None)
     moves.fail(trial, "T-02", failure, moves.Spent())
 
