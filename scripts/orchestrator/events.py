@@ -27,6 +27,7 @@ class EventType(StrEnum):
     TASK_RETRYING = "task_retrying"
     TASK_PUT_BACK = "task_put_back"
     TASK_SKIPPED = "task_skipped"
+    SPLIT_PROPOSED = "split_proposed"
     TASK_REOPENED = "task_reopened"
     TASK_EDITED = "task_edited"
     EDIT_PUT_BACK = "edit_put_back"
@@ -134,6 +135,11 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "tokens": "of the attempt",
         "duration_s": "of the attempt",
         "taken_from": "the last subtask of a task that was split, which was skipped",
+    },
+    EventType.SPLIT_PROPOSED: {
+        "agent": "agent id",
+        "reason": "why the task was not split at once",
+        "file": "subtasks for it that a person may take, in the folder of the run",
     },
     EventType.TASK_REOPENED: {
         "agent": "agent id",

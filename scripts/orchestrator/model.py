@@ -81,6 +81,7 @@ class OnFailure(StrEnum):
     SKIP = "skip"
     FAIL_FAST = "fail-fast"
     FALLBACK = "fallback"
+    SPLIT = "split"
 
 
 class WritesPolicy(StrEnum):

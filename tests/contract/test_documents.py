@@ -170,7 +170,13 @@ def run_files() -> set[str]:
     made = {
         *(paths.plan, paths.table, paths.journal, paths.torn, paths.final_output, paths.run_lock, paths.store),
         *(paths.report, paths.report_page),
-        *(paths.context("T-01"), paths.worker("T-01"), paths.handoff("docs", "T-01"), paths.inside("roles")),
+        *(
+            paths.context("T-01"),
+            paths.worker("T-01"),
+            paths.handoff("docs", "T-01"),
+            paths.inside("roles"),
+            paths.inside("T-01.split.yaml"),
+        ),
         *(paths.inside("launch", script) for script in SCRIPTS),
         f"{paths.templates}/paint.yaml",
         *(paths.prompt("T-01", 1), paths.output("T-01", 1), paths.errors("T-01", 1)),

@@ -383,7 +383,7 @@ class TestFields:
             ("priority: p1", '`priority` must be one of P0, P1, P2 and P3, found the text "p1"', "write P1"),
             (
                 "on_failure: {}",
-                "`on_failure` must be one of retry, skip, fail-fast and fallback, found an empty mapping",
+                "`on_failure` must be one of retry, skip, fail-fast, fallback and split, found an empty mapping",
                 "write retry",
             ),
             (

@@ -14,6 +14,7 @@ from orchestrator import clock
 from orchestrator.commands.answers import answer_moved, answer_tasks, started_text
 from orchestrator.commands.given_result import given_result
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session, user
+from orchestrator.commands.splitting import leave_proposals
 from orchestrator.errors import ExitCode, InvalidInputError, MoveRefusedError, Problem, UsageError
 from orchestrator.events import EventType
 from orchestrator.executors.claude_argv import worker_environment
@@ -147,6 +148,7 @@ def fail(place: Place, task: str, *, reason: str, attempt: int | None = None, is
             failure = Failure(reason, "by_hand", may_pass=not is_final, gives_up=is_final)
             delay_s = backoff_s(record.failures + 1, random.uniform(-1, 1)) * _delay_scale(session, record.executor)
             moves.fail(change, name, failure, spent_until_now(change, name), delay_s=delay_s)
+    leave_proposals(session)
     refresh_assignments(store.paths, store.state, [name])
     session.show()
     return answer_moved(session, [name])

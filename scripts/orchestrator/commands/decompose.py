@@ -55,7 +55,13 @@ def decompose(place: Place, task: str, wish: Wish) -> ExitCode:
     session = open_session(place)
     name = known_tasks(session, [task])[0]
     _require_splittable(session.store.state, name)
-    parts = _parts(session, name, wish)
+    parts = parts_of(session, name, wish)
+    _answer(session, name, parts, split(session, name, parts))
+    return ExitCode.DONE
+
+
+def split(session: Session, name: str, parts: Parts) -> Decomposition:
+    """Put ``parts`` into the plan as the subtasks of ``name``, which is open again if it was given up."""
     made: list[Decomposition] = []
 
     def edited(data: bytes) -> bytes:
@@ -72,8 +78,7 @@ def decompose(place: Place, task: str, wish: Wish) -> ExitCode:
     _hand_gathered_on(store, name, made[-1])
     refresh_assignments(store.paths, store.state, taken)
     session.show()
-    _answer(session, name, parts, made[-1])
-    return ExitCode.DONE
+    return made[-1]
 
 
 def _require_splittable(state: State, task: str) -> None:
@@ -89,7 +94,7 @@ def _require_splittable(state: State, task: str) -> None:
         raise MoveRefusedError(f"{task} was split already, into {listed(existing)}", "split one of these further")
 
 
-def _parts(session: Session, task: str, wish: Wish) -> Parts:
+def parts_of(session: Session, task: str, wish: Wish) -> Parts:
     """The subtasks that ``wish`` asks for."""
     paths, spec = session.store.paths, session.store.state.tasks[task]
     if wish.file is not None:

@@ -78,9 +78,11 @@ def _session(place: Place) -> Session:
 
 def _show(session: Session, task: str) -> None:
     """Bring the table and the files of the agents that wait for ``task`` up to date."""
+    from orchestrator.commands.splitting import leave_proposals
     from orchestrator.workers.hand_over import refresh_dependants
 
     store = session.store
+    leave_proposals(session)
     if store.state.status(task) in DONE:
         refresh_dependants(store.paths, store.state, [task])
     session.show()

@@ -13,6 +13,7 @@ from orchestrator.commands.interrupts import interrupts
 from orchestrator.commands.progress import closing_line, progress
 from orchestrator.commands.run_trust import require_run_trust
 from orchestrator.commands.session import Place, Session, open_session, tell
+from orchestrator.commands.splitting import Splitting
 from orchestrator.commands.view import SessionView
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.launchers.course import Reporter, hold_run_lock
@@ -34,7 +35,7 @@ def feed(place: Place, wishes: Wishes, *, is_tied: bool = False) -> ExitCode:
     execution_of(options).prepare()
 
     def run(reporter: Reporter, lock: FileLock, interrupted: threading.Event) -> ExitCode:
-        view = SessionView(session)
+        view = SessionView(session, Splitting(session.place, options))
         return Feeder(session.store, options, reporter, view, lock, StandardOutput(), interrupted=interrupted).run()
 
     return conduct(session, run, is_tied=is_tied)

@@ -9,6 +9,7 @@ from functools import partial
 
 from orchestrator.commands.feed import StandardOutput, conduct, open_feed
 from orchestrator.commands.place import Place, tell
+from orchestrator.commands.splitting import Splitting
 from orchestrator.commands.view import SessionView
 from orchestrator.errors import CannotGoOnError, ExitCode, UsageError
 from orchestrator.graph import ancestors
@@ -91,7 +92,7 @@ def feed_hosts(
                 replace(options, jobs=machines.slots()),
                 execution,
                 reporter,
-                SessionView(session),
+                SessionView(session, Splitting(place, options)),
                 machines.slots,
                 FED,
                 interrupted,

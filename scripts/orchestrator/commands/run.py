@@ -12,6 +12,7 @@ from orchestrator.commands.interrupts import interrupts
 from orchestrator.commands.progress import agent_lines, closing_line, progress
 from orchestrator.commands.run_trust import require_run_trust
 from orchestrator.commands.session import Place, answer, known_tasks, open_session, own_command, read_session, tell
+from orchestrator.commands.splitting import Splitting
 from orchestrator.commands.view import SessionView
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.launchers.builtin import Runner
@@ -69,7 +70,7 @@ def run(place: Place, wishes: Wishes, *, is_detached: bool = False) -> ExitCode:
     lock = hold_run_lock(store)
     try:
         with progress(store) as reporter:
-            runner = Runner(store, options, execution, reporter, SessionView(session))
+            runner = Runner(store, options, execution, reporter, SessionView(session, Splitting(place, options)))
             with interrupts(runner.interrupted):
                 code = runner.run()
     finally:

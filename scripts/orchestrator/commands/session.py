@@ -104,6 +104,14 @@ def open_session(place: Place) -> Session:
     return session
 
 
+def beside(place: Place) -> Session:
+    """The run once more in a process that has opened it already: for a thread that changes the plan beside the rest.
+
+    Nothing is recovered or taken over; the first one sees to that.
+    """
+    return _opened(place)
+
+
 def read_session(place: Place) -> Session:
     """Open the run for a command that only reads. On a disk that can be written, people's changes count here too."""
     session = _opened(place)

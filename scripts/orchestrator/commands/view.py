@@ -6,6 +6,7 @@ import os
 import time
 
 from orchestrator.commands.session import Session, tell
+from orchestrator.commands.splitting import Splitting
 from orchestrator.launchers.course import LOOK_S
 
 FRESH_S = 2.0
@@ -15,8 +16,9 @@ FRESH_S = 2.0
 class SessionView:
     """The ``View`` of ``session``: what is wrong with a file of people is told, and holds nothing up."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, splitting: Splitting | None = None) -> None:
         self._session = session
+        self._splitting = splitting
         self._seen: object = None
         self._shown_rev = -1
         self._shown_at = 0.0
@@ -24,11 +26,22 @@ class SessionView:
 
     def look(self) -> None:
         """Take over what people changed; costs three calls of the system while nobody did."""
+        if self._splitting is not None:
+            self._splitting.look(self._session.store.state)
         paths, rev = self._session.store.paths, self._session.store.state.rev
         now = (rev, _stamp(paths.plan), _stamp(paths.table))
         if now != self._seen:
             self._seen = now
             self._session.look_quietly()
+
+    def is_at_work(self) -> bool:
+        """Whether something beside the tasks may still make some ready: one that failed is being split."""
+        return self._splitting is not None and self._splitting.is_needed(self._session.store.state)
+
+    def end(self) -> None:
+        """The run ends: so does what works beside it."""
+        if self._splitting is not None:
+            self._splitting.end()
 
     def show(self, *, soon: bool = False) -> None:
         """Make the table show the state; ``soon`` leaves it out when that was done a moment ago, or nothing happened.

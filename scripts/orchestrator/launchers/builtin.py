@@ -79,6 +79,7 @@ class Runner:
                     self._orders.put(None)
                 for thread in threads:
                     thread.join()
+                self.view.end()
                 self.view.show()
         if self._trouble:
             raise self._trouble[0]
@@ -96,7 +97,7 @@ class Runner:
             self.view.show(soon=True)
             if not self._under_way:
                 self.store.refresh()
-                if self._course.is_over():
+                if not self.view.is_at_work() and self._course.is_over():
                     return
                 if not self._course.slots():
                     raise CannotGoOnError(

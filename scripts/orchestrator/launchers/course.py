@@ -49,6 +49,14 @@ class View(Protocol):
         """Take over what people changed."""
         ...
 
+    def is_at_work(self) -> bool:
+        """Whether something beside the tasks may still make some ready."""
+        ...
+
+    def end(self) -> None:
+        """The run ends."""
+        ...
+
     def show(self, *, soon: bool = False) -> None:
         """Make the table show the state; ``soon`` leaves it out when that was done a moment ago."""
         ...

@@ -94,6 +94,7 @@ class Feeder:
             self._loop()
         finally:
             self._end_workers()
+            self.view.end()
             self.view.show()
         if self.interrupted.is_set():
             return ExitCode.INTERRUPTED
@@ -110,7 +111,9 @@ class Feeder:
             for choice in self._course.choices(self._given):
                 self._given[choice.task] = _Given(self.store.state.records[choice.task].attempt, time.monotonic())
                 self.outlet.write(choice.task)
-            if not self.outlet.is_read() or (not self._given and self._course.is_over()):
+            if not self.outlet.is_read():
+                return
+            if not self._given and not self.view.is_at_work() and self._course.is_over():
                 return
             now = time.monotonic()
             self.interrupted.wait(self._course.wait_s(POLL_S if now - news < 1.0 else QUIET_POLL_S))

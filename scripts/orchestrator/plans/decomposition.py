@@ -134,7 +134,7 @@ def _inherited(task: Task, share: float | None) -> dict[str, Json]:
         given["retry_safe"] = False
     if task.max_retries != DEFAULT_MAX_RETRIES:
         given["max_retries"] = task.max_retries
-    if task.on_failure not in (None, OnFailure.FALLBACK):
+    if task.on_failure not in (None, OnFailure.FALLBACK, OnFailure.SPLIT):
         given["on_failure"] = str(task.on_failure)
     return {key: value for key, value in given.items() if value is not None}
 

@@ -262,6 +262,12 @@ def _all_completed(event: Event) -> list[Entry]:
     return [("All Tasks Completed", [f"Total duration: {_duration(event)}"])]
 
 
+def _split_proposed(event: Event) -> list[Entry]:
+    file = _text(event, "file")
+    bullets = [_with(f"{_text(event, 'task')} was not split", event, "reason")]
+    return [("Split Proposed", bullets + [f"Subtasks for it: {file}"] * bool(file))]
+
+
 def _all_blocked(event: Event) -> list[Entry]:
     bullets = [_with(f"{_text(event, 'blocking_task')} failed", event, "failure_reason")]
     return [("Run Blocked", bullets + [_text(event, "escalation")] * bool(event.get("escalation")))]
@@ -276,6 +282,7 @@ _ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
     EventType.TASK_COMPLETED: _completed,
     EventType.TASK_FAILED: _failed,
     EventType.TASK_RETRYING: _retrying,
+    EventType.SPLIT_PROPOSED: _split_proposed,
     EventType.TASK_PUT_BACK: _put_back,
     EventType.TASK_SKIPPED: _skipped,
     EventType.TASK_REOPENED: _reopened,

@@ -63,6 +63,8 @@ def _follow(change: Change, task: str, last: str) -> bool:
 def _announce_block(change: Change) -> None:
     state = change.state
     task = _blocking_task(state)
+    if any(state.records[each].is_to_be_split for each in state.with_status(Status.FAILED)):
+        return  # it may go on in a moment
     if task is None or state.announced == f"{EventType.ORCHESTRATION_BLOCKED} {task}":
         return
     change.record(
@@ -71,8 +73,16 @@ def _announce_block(change: Change) -> None:
         blocking_task=task,
         failure_reason=state.records[task].reason,
         attempts=state.records[task].attempt,
-        escalation=f"mend the cause, then: orchestrate retry {task}; or go on without it: orchestrate skip {task}",
+        escalation=_escalation(state, task),
     )
+
+
+def _escalation(state: State, task: str) -> str:
+    """What a person can do about the failed ``task``."""
+    words = f"mend the cause, then: orchestrate retry {task}; or go on without it: orchestrate skip {task}"
+    if file := state.records[task].proposal:
+        return f"read the proposed subtasks, then: orchestrate decompose {task} --from {file}; or {words}"
+    return words
 
 
 def _blocking_task(state: State) -> str | None:

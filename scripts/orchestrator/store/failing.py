@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orchestrator.events import EventType
 from orchestrator.model import OnFailure, Status, Task
+from orchestrator.plans.subtasks import subtasks
 from orchestrator.store.change import NOTHING_SPENT, Change, Failure, Spent, refused
 from orchestrator.store.consequences import follow_subtasks
 from orchestrator.store.state import State
@@ -96,6 +97,12 @@ def newly_blocked(state: State, task: str) -> list[str]:
     return list(found)
 
 
+def _may_be_split(state: State, task: str) -> bool:
+    """Whether a failed ``task`` may be begun again in smaller parts: once, and not as a part of another."""
+    spec = state.tasks[task]
+    return spec.retry_safe and spec.parent is None and not subtasks(state.tasks, task)
+
+
 def _unsafe(reason: str, kind: str) -> Failure:
     return Failure(f"not safe to retry: {reason}", kind, may_pass=False, gives_up=True)
 
@@ -144,6 +151,8 @@ def _give_up(change: Change, task: str, failure: Failure, spent: Spent, strategy
         )
         follow_subtasks(change)
         return Status.SKIPPED
+    if strategy is OnFailure.SPLIT and not _may_be_split(state, task):
+        strategy = OnFailure.RETRY
     blocked = newly_blocked(state, task)
     change.record(
         EventType.TASK_FAILED,

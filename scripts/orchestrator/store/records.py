@@ -41,6 +41,10 @@ class TaskRecord:
     result: str | None = None
     hash: str | None = None
     approved: bool = False
+    is_to_be_split: bool = False
+    """Given up, and not split or proposed to be split by now, as its plan wants it."""
+    proposal: str = ""
+    """The file with subtasks for it that a person may take."""
     taken_from: str | None = None
     """The subtask whose end is that of this task, which was split."""
     is_shared: bool | None = None

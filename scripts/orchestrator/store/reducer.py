@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.clock import parse_utc
 from orchestrator.events import Event, EventType
-from orchestrator.model import Json, Status, Verdict
+from orchestrator.model import Json, OnFailure, Status, Verdict
 from orchestrator.planrecords import plan_from_record, task_from_record, with_fields
 from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
 from orchestrator.store.state import State
@@ -153,6 +153,7 @@ def _on_task_failed(state: State, event: Event, at: float) -> None:
     _end_attempt(state, record, event, at)
     record.failures = record.lost = 0
     record.reason, record.kind = str(event.get("reason") or ""), str(event.get("kind") or "")
+    record.is_to_be_split, record.proposal = event.get("strategy") == OnFailure.SPLIT, ""
     _reset_end(state)
     state.set_status(task, Status.FAILED)
 
@@ -201,9 +202,15 @@ def _on_task_reopened(state: State, event: Event, at: float) -> None:
     record.fallback = False
     record.start = record.end = record.due = None
     record.reason, record.kind = "", ""
+    record.is_to_be_split, record.proposal = False, ""
     record.result = record.hash = record.session_id = record.taken_from = None
     _reset_end(state)
     state.set_status(task, None)
+
+
+def _on_split_proposed(state: State, event: Event, at: float) -> None:
+    record = state.records[str(event["task"])]
+    record.is_to_be_split, record.proposal = False, str(event.get("file") or "")
 
 
 def _on_approved(state: State, event: Event, at: float) -> None:
@@ -275,6 +282,7 @@ _CHANGES: dict[str, Callable[[State, Event, float], None]] = {
     EventType.TASK_PUT_BACK: _on_task_put_back,
     EventType.TASK_SKIPPED: _on_task_skipped,
     EventType.TASK_REOPENED: _on_task_reopened,
+    EventType.SPLIT_PROPOSED: _on_split_proposed,
     EventType.APPROVED: _on_approved,
     EventType.TRUSTED: _on_trusted,
     EventType.PAUSED: _on_paused,

@@ -58,7 +58,7 @@ def ask(claude: str, project: str, question: Question, timeout_s: float = ASK_TI
             stdin_path=source,
             stdout_path=output,
             stderr_path=errors,
-            mark=f"ask/{question.purpose}/{os.getpid()}",
+            mark=mark_of_question(question.purpose),
         )
         try:
             code = worker.wait(timeout_s)
@@ -78,6 +78,11 @@ def ask(claude: str, project: str, question: Question, timeout_s: float = ASK_TI
     if not outcome.is_good:
         raise _no_answer(question.purpose, outcome)
     return outcome
+
+
+def mark_of_question(purpose: str) -> str:
+    """What the process of a question of this process carries in its environment."""
+    return f"ask/{purpose}/{os.getpid()}"
 
 
 def _no_answer(purpose: str, outcome: Outcome) -> OrchestrateError:
