@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
-from orchestrator.errors import Problem
+from orchestrator.errors import ExitCode, Problem, StoppedError
 from orchestrator.model import Dependency, Json, Task
 from orchestrator.plans.drafting import MOST_ROUNDS, Answer, Draft, drafting, plan_schema, refused
 from orchestrator.plans.planskeleton import skeleton
@@ -41,6 +41,24 @@ def talk(answers: Sequence[Answer], check: object = None) -> tuple[Draft, list[s
         except StopIteration as end:
             return end.value, asked
     raise AssertionError("it asks on")
+
+
+def test_a_conversation_that_is_cut_short_keeps_the_last_plan_and_what_was_wrong() -> None:
+    conversation = drafting(Assignment(REQUEST, LISTING), {"request": REQUEST})
+    next(conversation)
+    conversation.send(Answer(BAD))
+    conversation.send(Answer("prose"))
+    with pytest.raises(StopIteration) as end:
+        conversation.send(None)
+    draft: Draft = end.value.value
+    assert (draft.reading, len(draft.refusals)) == (None, 2)
+    assert "Dig." in draft.text
+    error = refused(draft, "plan.draft.yaml", StoppedError("the login does not work"))
+    assert error.message == (
+        "the model gave no valid plan in 2 answers: the login does not work; the last answer is kept in plan.draft.yaml"
+    )
+    assert error.code is ExitCode.STOPPED
+    assert [problem.message[:9] for problem in error.problems] == ["answer 1:", "answer 2:"]
 
 
 class TestTheConversation:

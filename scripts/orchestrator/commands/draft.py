@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestrator import graph
 from orchestrator.commands.plan_sources import Wish, drafted, expansion, shelf
@@ -14,6 +14,7 @@ from orchestrator.plans.plantemplates import PlanTemplate
 from orchestrator.plans.spec import PlanReading, checked_plan
 from orchestrator.plans.templatechoice import Choice
 from orchestrator.render.graph import levels
+from orchestrator.render.summary import money_text
 from orchestrator.system import files
 
 LIST = "templates"
@@ -24,9 +25,10 @@ def plan(place: Place, text: str, wish: Wish, output: str | None) -> ExitCode:
     """Write a plan for the request ``text``: to ``output``, ``-`` for stdout, else a new ``plan.yaml``."""
     target = _target(place, output)
     picked: Choice | None = None
+    costs: list[float] = []
     template: str | None = wish.template
     if wish.is_ai:
-        made = _drafted(place, wish, text, target)
+        made = _drafted(place, wish, text, target, costs.append)
     elif wish.template or wish.is_auto:
         from orchestrator.plans.planfile import plan_text
 
@@ -42,7 +44,7 @@ def plan(place: Place, text: str, wish: Wish, output: str | None) -> ExitCode:
     if target is not None:
         files.write_whole(target, made)
     source = wish.sources[0].removeprefix("--") if wish.sources else "skeleton"
-    _answer(place, source, template, picked, reading, made, target)
+    _answer(place, source, template, picked, reading, made, target, sum(costs))
     return ExitCode.DONE
 
 
@@ -81,7 +83,7 @@ def _target(place: Place, output: str | None) -> str | None:
     return target
 
 
-def _drafted(place: Place, wish: Wish, request: str, target: str | None) -> str:
+def _drafted(place: Place, wish: Wish, request: str, target: str | None, on_cost: Callable[[float], None]) -> str:
     from orchestrator.render.plan_prompt import Assignment
     from orchestrator.workers.hand_over import exists_in
     from orchestrator.workers.project_files import project_listing
@@ -89,7 +91,7 @@ def _drafted(place: Place, wish: Wish, request: str, target: str | None) -> str:
     paths = place.paths
     kept = os.path.splitext(target or os.path.join(paths.project, "plan.yaml"))[0] + ".draft.yaml"
     assignment = Assignment(request, project_listing(paths.project), exists=exists_in(paths.project))
-    return drafted(paths, wish, assignment, {"request": request}, kept).text
+    return drafted(paths, wish, assignment, {"request": request}, kept, on_cost=on_cost).text
 
 
 def _accept(reading: PlanReading, what: str) -> None:
@@ -107,6 +109,7 @@ def _answer(
     reading: PlanReading,
     text: str,
     target: str | None,
+    cost_usd: float,
 ) -> None:
     shown: Plan | None = reading.plan or reading.draft
     tasks = list(shown.tasks) if shown else []
@@ -124,18 +127,19 @@ def _answer(
         "stages": stages,
         "valid": not open_places,
         "problems": [{**problem.record()} for problem in reading.problems],
+        "cost_usd": round(cost_usd, 6),
     }
     if target is None:
         record["text"] = text
     name = os.path.relpath(target) if target else "the plan"
-    made = {"template": f"from the template {template}", "auto": f"from the template {template}", "ai": "by the model"}
+    how = f"by the model for {money_text(cost_usd)}" if source == "ai" else f"from the template {template}"
     told = [picked.why] if picked else []
     if source == "skeleton":
         told.append(f"Wrote {name} to be filled in: {open_places} descriptions are missing.")
         told.append(f"Next: fill it in until `orchestrate validate {name}` exits 0")
     else:
         told += [problem.text(name) for problem in reading.problems]
-        told.append(f"Wrote {name} {made[source]}: {len(tasks)} tasks in {stages} stages.")
+        told.append(f"Wrote {name} {how}: {len(tasks)} tasks in {stages} stages.")
         told += ["", levels(tasks).rstrip("\n"), "", f"Next: read it, then `orchestrate estimate {name}` and `init`"]
     if target is None and not place.as_json:
         print(text, end="")

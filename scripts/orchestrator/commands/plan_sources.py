@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.commands.session import tell
-from orchestrator.errors import InvalidInputError, Problem, UsageError
+from orchestrator.errors import InvalidInputError, OrchestrateError, Problem, UsageError
 from orchestrator.model import Executor, Json
 from orchestrator.paths import RunPaths
 from orchestrator.plans.plantemplates import PlanTemplate
@@ -170,34 +170,45 @@ def drafted(
 
     program = wish.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
     schema = plan_schema()
-    conversation = drafting(assignment, head, check or no_more)
-    spent, number = 0.0, 1
-    text = next(conversation)
-    while True:
-        left = None if wish.budget_usd is None else wish.budget_usd - spent
+    costs: list[float] = []
+
+    def asked(text: str) -> Answer:
+        left = None if wish.budget_usd is None else wish.budget_usd - sum(costs)
         if left is not None and left <= 0:
-            raise InvalidInputError(
-                f"the budget of ${wish.budget_usd:.2f} is used up after {number - 1} answers, none of them valid",
-                "raise --budget-usd, or use --template or --auto",
-            )
-        tell("asking the model for a plan" if number == 1 else f"asking again (answer {number - 1} was refused)")
+            raise InvalidInputError(f"the budget of ${wish.budget_usd:.2f} is used up", "raise --budget-usd")
+        tell(f"asking again: answer {len(costs)} was refused" if costs else "asking the model for a plan")
         try:
             outcome = ask(program, paths.project, Question(text, "plan", wish.model, left, schema))
-            spent += outcome.cost_usd
-            on_cost(outcome.cost_usd)
-            answer = Answer(outcome.structured)
         except NoAnswerError as error:
+            pay(error.cost_usd)
             if not error.may_pass:
                 raise
-            answer = Answer(fault=error.message)
-        number += 1
+            return Answer(fault=error.message)
+        pay(outcome.cost_usd)
+        return Answer(outcome.structured)
+
+    def pay(usd: float) -> None:
+        costs.append(usd)
+        on_cost(usd)
+
+    stopped: OrchestrateError | None = None
+    conversation = drafting(assignment, head, check or no_more)
+    question = next(conversation)
+    draft: Draft | None = None
+    while draft is None:
+        answer: Answer | None = None
         try:
-            text = conversation.send(answer)
+            answer = asked(question)
+        except OrchestrateError as error:
+            stopped = error
+        try:
+            question = conversation.send(answer)
         except StopIteration as end:
-            draft: Draft = end.value
-            break
-    if draft.reading is None:
-        if draft.text:
-            files.write_whole(kept, draft.text)
-        raise refused(draft, os.path.relpath(kept) if draft.text else "")
-    return draft
+            draft = end.value
+    if draft.reading is not None:
+        return draft
+    if stopped is not None and not draft.refusals:
+        raise stopped
+    if draft.text:
+        files.write_whole(kept, draft.text)
+    raise refused(draft, os.path.relpath(kept) if draft.text else "", stopped)

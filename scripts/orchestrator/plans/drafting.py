@@ -31,14 +31,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The last answer as plan.yaml, and what was wrong each time; ``reading`` is None where it never was right."""
+    """The last answer that was a plan, as plan.yaml, and what was wrong each time.
+
+    ``reading`` is None where none was right.
+    """
 
     text: str
     reading: PlanReading | None
     refusals: tuple[tuple[Problem, ...], ...] = ()
 
 
-Rounds: TypeAlias = Generator[str, Answer, Draft]
+Rounds: TypeAlias = Generator[str, Answer | None, Draft]
+"""Yields what to ask, is sent the answer, or None where nobody may be asked any more; returns the draft."""
 Check: TypeAlias = Callable[[str], Sequence[Problem]]
 """Further rules for an answer that is a good plan in itself, given as plan.yaml."""
 
@@ -49,22 +53,25 @@ def no_more(text: str) -> Sequence[Problem]:
 
 
 def drafting(assignment: Assignment, head: Mapping[str, Json], check: Check = no_more) -> Rounds:
-    """The conversation: yields what to ask, is sent the answer, returns the draft.
+    """The conversation about ``assignment``.
 
     ``head`` are keys of plan.yaml that are not the model's to say, such as the request in the user's words.
     """
-    text, problems = "", list[Problem]()
+    last, text, problems = "", "", list[Problem]()
     refusals: list[tuple[Problem, ...]] = []
     for _ in range(1 + MOST_ROUNDS):
         answer = yield plan_prompt(assignment, text, problems)
+        if answer is None:
+            break
         if answer.fault:
             problems = [Problem(f"there was no answer to judge: {answer.fault}")]
         else:
             text, reading, problems = _judged(answer.value, head, check)
+            last = text or last
             if reading is not None and not errors_of(problems):
                 return Draft(text, reading, tuple(refusals))
         refusals.append(tuple(problems))
-    return Draft(text, None, tuple(refusals))
+    return Draft(last, None, tuple(refusals))
 
 
 def plan_schema() -> dict[str, Json]:
@@ -73,19 +80,26 @@ def plan_schema() -> dict[str, Json]:
     return {**schema, "required": ["tasks"]}
 
 
-def refused(draft: Draft, kept: str) -> InvalidInputError:
-    """The error for a draft that never became right: what was wrong each time, and where the last one is."""
+def refused(draft: Draft, kept: str, stopped: OrchestrateError | None = None) -> InvalidInputError:
+    """The error for a draft that never became right: what was wrong each time, and where the last one is.
+
+    ``stopped`` is what ended the conversation before its time, whose exit code it then has.
+    """
     told = [
         Problem(f"answer {number}: {problem.message}", problem.advice, problem.line, problem.task, problem.severity)
         for number, problems in enumerate(draft.refusals, 1)
         for problem in errors_of(problems)
     ]
     where = f"; the last answer is kept in {kept}" if kept else ""
-    return InvalidInputError(
-        f"the model gave no valid plan in {len(draft.refusals)} answers{where}",
+    count = len(draft.refusals)
+    why = f": {stopped.message}" if stopped else ""
+    error = InvalidInputError(
+        f"the model gave no valid plan in {count} answer{'s' * (count != 1)}{why}{where}",
         f"mend {kept} by hand, or use --template, --auto or --from" if kept else "use --template or --auto",
         told,
     )
+    error.code = stopped.code if stopped else error.code
+    return error
 
 
 def _judged(value: Json, head: Mapping[str, Json], check: Check) -> tuple[str, PlanReading | None, list[Problem]]:

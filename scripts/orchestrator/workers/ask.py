@@ -34,13 +34,14 @@ class Question:
 
 
 class NoAnswerError(CannotGoOnError):
-    """There is no answer that counts; ``may_pass``: asking again can help."""
+    """There is no answer that counts, which cost ``cost_usd`` all the same; ``may_pass``: asking again can help."""
 
     code = ExitCode.PROBLEMS
 
-    def __init__(self, message: str, *, may_pass: bool) -> None:
+    def __init__(self, message: str, *, may_pass: bool, cost_usd: float = 0.0) -> None:
         super().__init__(message, "run the command again, or do this step without the model")
         self.may_pass = may_pass
+        self.cost_usd = cost_usd
 
 
 def ask(claude: str, project: str, question: Question, timeout_s: float = ASK_TIMEOUT_S) -> Outcome:
@@ -89,4 +90,4 @@ def _no_answer(purpose: str, outcome: Outcome) -> OrchestrateError:
     message = f"the model did not answer ({purpose}): {outcome.reason}"
     if outcome.kind in (OutcomeKind.USAGE_LIMIT, OutcomeKind.MONEY, OutcomeKind.LOGIN, OutcomeKind.BACK_OFF):
         return StoppedError(message, "run the command again when the cause is gone")
-    return NoAnswerError(message, may_pass=outcome.may_pass)
+    return NoAnswerError(message, may_pass=outcome.may_pass, cost_usd=outcome.cost_usd)
