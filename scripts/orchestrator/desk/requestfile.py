@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -148,16 +149,17 @@ def request_of(value: Json, name: str, created_at: float) -> RequestReading:
         fields.add(f"the id {excerpt(id)} cannot name a file", "use letters, digits and . _ -, at most 64")
     elif id != name:
         fields.add(f"the id {excerpt(id)} is not the name of the file", f"call the file {id}.json, or the id {name}")
+    words = (fields.text("request") or "").replace("\r\n", "\n").strip()
     if "request" not in value and (near := nearest("request", (str(key) for key in value))):
         fields.add(f"there is no `request`, but {excerpt(near)}", "call it `request`")
-    elif fault := text_problem(fields.text("request") or ""):
+    elif fault := text_problem(words):
         fields.problems.append(fault)
     required = value.get("orchestration_required")
     if required is not None and not isinstance(required, bool):
         fields.add(f"`orchestration_required` must be true, false or null, found {found(required)}", "write null")
     request = Request(
         id=id,
-        request=(fields.text("request") or "").replace("\r\n", "\n").strip(),
+        request=words,
         status=fields.choice("status", RequestStatus, RequestStatus.PENDING),
         orchestration_required=required if isinstance(required, bool) else None,
         priority=fields.choice("priority", Priority, DEFAULT_PRIORITY),
@@ -193,9 +195,9 @@ def requests_of(data: bytes, named: Callable[[str], str], created_at: float) -> 
         reading = request_of(value, name, created_at + at / 1000)
         problems += [replace(each, message=f"request {at}: {each.message}") for each in reading.problems]
         requests += [reading.request] if reading.request else []
-    ids = [request.id.casefold() for request in requests]
+    counts = Counter(request.id.casefold() for request in requests)
     problems += [
-        Problem(f"two requests have the id {id}", "rename one") for id in sorted(set(ids)) if ids.count(id) > 1
+        Problem(f"{number} requests have the id {id}", "rename") for id, number in counts.items() if number > 1
     ]
     return requests, problems
 
