@@ -57,9 +57,9 @@ def test_a_plan_of_the_model_that_would_start_programs_is_blocked(standin: Start
     assert not (desk.project / "Makefile").exists()
 
 
-def test_a_login_that_is_missing_keeps_the_request_for_later(standin: Start, desk: DeskFolder) -> None:
-    standin([Rule(".*", fail(401, "invalid x-api-key"))])
+def test_an_empty_account_keeps_the_request_for_later(standin: Start, desk: DeskFolder) -> None:
+    standin([Rule(".*", fail(400, "Your credit balance is too low to access the Anthropic API."))])
     desk.put("simple", request="Fix the bug in server.js line 42")
     done = desk.call("queue", "run", "--json", code=4, timeout_s=120)
     assert done.json["waiting"] == ["simple"]
-    assert desk.status("simple") == "pending" and desk.request("simple")["reason"]
+    assert desk.status("simple") == "pending" and "credit" in desk.request("simple")["reason"].casefold()
