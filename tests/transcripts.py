@@ -17,6 +17,7 @@ _FILE = re.compile(r"`(?P<name>[^`]+)`:$")
 
 _VARIABLE = (
     (re.compile(r"\b\d{8}-[\w-]+-[0-9a-f]{6}\b"), "RUN"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d\b"), "MOMENT"),
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "DATE"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b(?:\d+m ?)?\d+(?:\.\d+)?s\b"), "DURATION"),

@@ -14,7 +14,7 @@ import pytest
 
 import document_rules as rules
 import documents
-from document_pieces import pieces
+from document_pieces import pieces, tables
 from manual import (
     DECLARED,
     FRONT,
@@ -194,7 +194,19 @@ WRITTEN = {step.name for each in sessions(TEXTS["examples.md"]) for step in each
 """The files that the sessions of examples.md write."""
 
 
+FOREIGN = {
+    name
+    for table in tables({"cli-integration.md": TEXTS["cli-integration.md"]})
+    if table.head == ("if your notes say", "use")
+    for row in table.rows
+    for name in row[0].split(", ")
+} | {".claude/agents/"}
+"""Names of other programs' files, for people who look for them here, and where Claude Code keeps its agents."""
+
+
 def is_known_file(name: str) -> bool:
+    if name in FOREIGN:
+        return True
     if name.endswith(f"/{NAME}"):  # a place where the skill or its cache is installed
         return True
     plain = re.sub(r"(?<=T-)\d+", "01", re.sub(r"(?<=agent-)\d+", "01", name)).rstrip("/")

@@ -1,4 +1,5 @@
-"""examples.md is replayed: each session runs in a project of its own and must print what the document says.
+"""examples.md and the example of the desk in workflow.md are replayed: each session runs in a project of its own
+and must print what the document says.
 
 After a change that is meant, `pytest tests/contract/test_examples.py --snapshot-update` writes the new outputs.
 """
@@ -13,12 +14,16 @@ from pathlib import Path
 import pytest
 
 import transcripts
+from orchestrator import graph
+from orchestrator.plans.spec import checked_plan
 from programs import Program
 from transcripts import Command, File, Session
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENT = REPOSITORY / "examples.md"
 SESSIONS = transcripts.sessions(DOCUMENT.read_text(encoding="utf-8"))
+WORKFLOW = REPOSITORY / "workflow.md"
+DESK = transcripts.sessions(WORKFLOW.read_text(encoding="utf-8"))
 
 COMMAND = """\
 #!{python}
@@ -64,15 +69,28 @@ def test_the_document_has_three_sessions_that_end_in_a_merged_result() -> None:
         assert any(line.startswith("orchestrate merge") for line in words), session.title
 
 
-@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.title)
+def test_the_desk_is_shown_by_a_plan_of_six_subtasks_in_five_stages() -> None:
+    (session,) = DESK
+    (plan,) = (step for step in session.steps if isinstance(step, File))
+    tasks = checked_plan(plan.text.encode()).plan.tasks  # type: ignore[union-attr]
+    assert len(tasks) == 6
+    assert max(graph.stages(graph.dependencies(tasks)).values()) == 5
+    assert {"security", "development", "docs"} == {task.role for task in tasks}
+
+
+@pytest.mark.parametrize(
+    ("document", "session"),
+    [*((DOCUMENT, session) for session in SESSIONS), *((WORKFLOW, session) for session in DESK)],
+    ids=lambda given: given.title if isinstance(given, Session) else given.name,
+)
 def test_a_session_prints_what_the_document_says(
-    session: Session, project: Path, shell: Callable[[str], str], request: pytest.FixtureRequest
+    document: Path, session: Session, project: Path, shell: Callable[[str], str], request: pytest.FixtureRequest
 ) -> None:
     write_files(session, project)
     if request.config.getoption("update_snapshots"):
-        text = DOCUMENT.read_text(encoding="utf-8")
+        text = document.read_text(encoding="utf-8")
         (current,) = (each for each in transcripts.sessions(text) if each.title == session.title)
-        DOCUMENT.write_text(transcripts.rewritten(text, current, shell), encoding="utf-8", newline="\n")
+        document.write_text(transcripts.rewritten(text, current, shell), encoding="utf-8", newline="\n")
         return
     problems = transcripts.differences(session, shell)
     assert not problems, "\n".join(problems)
