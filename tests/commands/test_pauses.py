@@ -180,6 +180,7 @@ class TestWhatWorkersReport:
         for _ in range(4):
             self._meet(store, Outcome(OutcomeKind.USAGE_LIMIT, "You've hit your session limit"))
         assert len(run.events("paused")) == 1
+        assert run.events("paused")[0]["reason"] == "session limit"
         until = float(run.events("paused")[0]["until"])
         assert 55 < until - clock.now() <= 61
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,32 +249,3 @@ def test_a_missing_claude_is_told_before_anything_is_begun(
     assert ran.code == 3
     assert "/nowhere/claude" in ran.stderr and "doctor" in ran.stderr
     assert task_of(orchestrate)["status"] == "pending"
-
-
-def test_a_login_problem_stops_the_whole_run_with_one_message(
-    standin: Start, planned: Callable[[str], None], orchestrate: Program, claude_env: dict[str, str]
-) -> None:
-    claude_env["CLAUDE_CODE_MAX_RETRIES"] = "0"
-    api = standin([Rule("Do the", fail(401, "invalid x-api-key"))])
-    api.complaints.clear()
-    planned(DIAMOND)
-    ran = orchestrate("run", "--jobs", "1", timeout_s=60)
-    assert ran.code == 4, ran.stderr
-    status = orchestrate("status", "--json").json
-    assert status["run"]["state"] == "paused" and status["run"]["counts"]["failed"] == 0
-    assert all(task["retries"] == 0 for task in status["tasks"])
-    assert len({request.session for request in api.asked("Do the")}) == 1
-
-
-@pytest.mark.usefixtures("subscription")
-def test_a_usage_limit_is_waited_out_and_is_no_retry(
-    standin: Start, planned: Callable[[str], None], orchestrate: Program
-) -> None:
-    from standin import limit
-
-    standin([Rule("Do the only work", by_session(limit(time.time() + 4), say("After the limit.")))])
-    planned(ONE % "")
-    ran = orchestrate("run", timeout_s=90)
-    assert ran.code == 0, ran.stderr
-    assert "Paused until" in ran.stderr
-    assert task_of(orchestrate)["retries"] == 0

@@ -78,6 +78,7 @@ def judged(
     timed_out: str | None = None,
     schema_given: bool = False,
     interrupted: bool = False,
+    refused: bool = False,
     now: datetime = NOW,
 ) -> Outcome:
     reading = read_stream(stream) if isinstance(stream, bytes) else stream
@@ -88,6 +89,7 @@ def judged(
         timed_out=timed_out,
         schema_given=schema_given,
         interrupted=interrupted,
+        refused=refused,
         now=now,
         closed=["/project/.orchestrator"],
     )
@@ -135,6 +137,14 @@ def test_a_timeout_while_the_cli_tries_again_says_after_what() -> None:
     outcome = judged(transcript("retrying-401-killed"), 143, timed_out="timeout")
     assert outcome.kind is K.LOGIN
     assert "HTTP 401 (5 of 10)" in outcome.reason
+
+
+def test_a_worker_that_was_ended_because_its_login_is_refused_says_so_once_for_all() -> None:
+    outcome = judged(transcript("retrying-401-killed"), 143, refused=True)
+    assert (outcome.kind, outcome.is_put_back) == (K.LOGIN, True)
+    assert outcome.reason == (
+        "the API refuses the login (HTTP 401, authentication_failed): log in with claude, or mend the API key"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, *_ in ENDS])

@@ -16,6 +16,7 @@ from orchestrator.executors.limits import (
     QuietHours,
     backoff_s,
     instant,
+    limit_name,
     limit_reset,
     probe_delay_s,
     probe_delays,
@@ -303,3 +304,20 @@ def test_what_is_no_span_of_the_day_is_refused_with_an_example(text: str) -> Non
 def test_quiet_hours_that_never_end_are_refused() -> None:
     with pytest.raises(UsageError, match="begin when they end"):
         QuietHours.parse("22:00-22:00")
+
+
+class TestNameOfALimit:
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("You've hit your session limit · resets 3:45pm (UTC)", "session limit"),
+            ("You’ve hit your weekly limit · resets Mon 12:00am", "weekly limit"),
+            ("You've hit your Opus limit · resets Apr 23 at 4pm", "Opus limit"),
+            ("You've reached your usage limit. Your limit resets at 3pm", "usage limit"),
+            ("Claude AI usage limit reached|1763700000", "usage limit"),
+            ("You've hit your limit · resets 4pm", "usage limit"),
+            ("", "usage limit"),
+        ],
+    )
+    def test_it_is_the_one_that_the_message_names(self, text: str, name: str) -> None:
+        assert limit_name(text) == name

@@ -113,6 +113,17 @@ class TestTheRecord:
         later = status_record(run.state, MORNING + 3600)["run"]
         assert (later["paused_until"], later["reason"]) == (None, None)
 
+    def test_a_pause_that_ends_on_another_day_says_which(self) -> None:
+        run = run_of(task("T-1"))
+        run.record(EventType.PAUSED, kind="limit", reason="weekly limit", until=MORNING + 3 * 86_400)
+        record = status_record(run.state, run.now)["run"]
+        assert record["reason"] == "Paused until 2026-11-24 08:00: weekly limit"
+
+    def test_a_limit_is_asked_about_anew_when_the_clock_was_set_back(self) -> None:
+        run = run_of(task("T-1"))
+        run.record(EventType.PAUSED, kind="limit", reason="session limit", until=MORNING + 3600)
+        assert run.state.is_paused(MORNING - 1) and not run.state.is_paused(MORNING - 3600)
+
 
 def reason_of(run: Run, name: str, **how: object) -> object:
     tasks = status_record(run.state, run.now, **how)["tasks"]

@@ -379,7 +379,7 @@ class TheStateMachine(RuleBasedStateMachine):
     def pause(self, until: float | None, kind: str) -> None:
         at = None if until is None else self.run.now + until
         self._do(lambda run: run.record(EventType.PAUSED, kind=kind, reason="…", until=at))
-        assert self.run.state.pause == Pause(kind, "…", at)
+        assert self.run.state.pause == Pause(kind, "…", at, self.run.now)
 
     @rule()
     def resume(self) -> None:

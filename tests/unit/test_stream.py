@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.executors.claude_events import ApiRetry, Usage
-from orchestrator.executors.stream import StreamReading, read_stream
+from orchestrator.executors.stream import StreamReading, is_login_refused, read_stream
 from orchestrator.model import Json
 
 TRANSCRIPTS = Path(__file__).parents[1] / "data" / "claude"
@@ -377,3 +377,28 @@ def test_a_write_that_was_refused_or_failed_is_none() -> None:
 def test_a_write_that_nobody_answered_counts() -> None:
     killed = read_stream(log(init(), answer(use("w", "Edit", file_path="/project/.orchestrator/events.jsonl"))))
     assert killed.forbidden_writes([".orchestrator"]) == ["Edit: /project/.orchestrator/events.jsonl"]
+
+
+def retried(attempt: int, status: int | None = 401, error: str = "authentication_failed") -> bytes:
+    event = {"type": "system", "subtype": "api_retry", "attempt": attempt, "max_retries": 10, "error": error}
+    return json.dumps({**event, "error_status": status}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("tail", "is_refused"),
+    [
+        (b"", False),
+        (retried(1), False),
+        (retried(1) + retried(2), True),
+        (b'cut in the middle"}\n' + retried(2), True),
+        (retried(2) + retried(3)[:-1], True),
+        (retried(3)[:-1], False),
+        (retried(2, 529, "overloaded"), False),
+        (retried(2, 429, "rate_limit"), False),
+        (retried(2, None, "unknown"), False),
+        (retried(2) + b'{"type":"assistant","message":{}}\n', False),
+        (b'{"type":"user","text":"api_retry"}\n', False),
+    ],
+)
+def test_a_login_that_is_refused_twice_in_a_row_is_seen_in_the_last_words(tail: bytes, is_refused: bool) -> None:
+    assert is_login_refused(tail) is is_refused

@@ -10,9 +10,12 @@ from orchestrator.executors.claude_argv import claude_arguments, worker_environm
 from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program, start_process
 from orchestrator.executors.judging import judge_claude
 from orchestrator.executors.outcome import Outcome
-from orchestrator.executors.stream import read_stream
+from orchestrator.executors.stream import is_login_refused, read_stream
 from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, Task
 from orchestrator.system import files
+
+_LAST_WORDS = 4096
+"""Bytes at the end of a log that are looked at while it grows: an announcement of a retry takes a tenth."""
 
 
 class ClaudeExecution:
@@ -58,7 +61,8 @@ class ClaudeExecution:
             timed_out=str(cause) if cause is not None and cause.is_timeout else None,
             schema_given=job.task.result_schema is not None,
             now=datetime.fromtimestamp(now, UTC).astimezone(),
-            interrupted=cause is not None and not cause.is_timeout,
+            interrupted=cause is not None and cause.is_verdict,
+            refused=cause is Cause.REFUSED,
             closed=[os.path.realpath(job.folder)],
         )
 
@@ -69,6 +73,10 @@ class ClaudeExecution:
     def can_resume(self, session_id: str | None) -> bool:
         """A session that was put back goes on where it stopped."""
         return session_id is not None
+
+    def is_refused(self, job: Job) -> bool:
+        """The CLI tries a login that was refused again for more than two minutes; the last words of its log tell."""
+        return is_login_refused(files.read_tail(job.output, _LAST_WORDS))
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Longer than the longest silent tool call, which takes ten minutes."""

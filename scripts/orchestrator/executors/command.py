@@ -41,7 +41,7 @@ class CommandExecution:
         """Judge by exit code and output."""
         output = files.read_bytes_or_none(job.output) or b""
         errors = files.read_bytes_or_none(job.errors) or b""
-        interrupted = cause is not None and not cause.is_timeout
+        interrupted = cause is not None and cause.is_verdict
         return judge_command(exit_code, output, errors, timed_out=_timeout(cause), interrupted=interrupted)
 
     def new_session_id(self) -> str | None:
@@ -50,6 +50,10 @@ class CommandExecution:
 
     def can_resume(self, session_id: str | None) -> bool:
         """A command knows no sessions."""
+        return False
+
+    def is_refused(self, job: Job) -> bool:
+        """A command knows no login."""
         return False
 
     def idle_timeout_s(self, task: Task) -> float | None:

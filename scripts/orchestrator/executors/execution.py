@@ -19,6 +19,7 @@ class Cause(StrEnum):
 
     TIMEOUT = "timeout"
     IDLE_TIMEOUT = "idle_timeout"
+    REFUSED = "refused"
     INTERRUPTED = "interrupted"
     STOPPED = "stopped"
     SUPERSEDED = "superseded"
@@ -29,11 +30,17 @@ class Cause(StrEnum):
         return self in (Cause.TIMEOUT, Cause.IDLE_TIMEOUT)
 
     @property
+    def is_verdict(self) -> bool:
+        """Whether it says by itself what becomes of the attempt, whatever its output says: it is put back."""
+        return self in (Cause.INTERRUPTED, Cause.STOPPED, Cause.SUPERSEDED)
+
+    @property
     def words(self) -> str:
         """The cause for a person."""
         return {
             Cause.TIMEOUT: "the timeout was over",
             Cause.IDLE_TIMEOUT: "it was silent for too long",
+            Cause.REFUSED: "the API refused the login again and again",
             Cause.INTERRUPTED: "the run was interrupted",
             Cause.STOPPED: "the run was stopped by another task's failure",
             Cause.SUPERSEDED: "the state was changed meanwhile",
@@ -56,7 +63,6 @@ class Job:
     session_id: str | None = None
     resumes: bool = False
     budget_usd: float | None = None
-    changes_before: dict[str, tuple[int, int] | None] | None = None
 
 
 class Handle(Protocol):
@@ -117,6 +123,10 @@ class Execution(Protocol):
 
     def can_resume(self, session_id: str | None) -> bool:
         """Whether an attempt can go on in the session of one that was put back."""
+        ...
+
+    def is_refused(self, job: Job) -> bool:
+        """Whether the output so far says that the API refuses the login, so that to wait for the end is in vain."""
         ...
 
     def idle_timeout_s(self, task: Task) -> float | None:

@@ -32,16 +32,22 @@ def judge_claude(
     schema_given: bool,
     now: datetime,
     interrupted: bool = False,
+    refused: bool = False,
     closed: Sequence[str] = (),
 ) -> Outcome:
     """What became of an attempt of ``claude``.
 
     ``stream`` is its log, closed; ``exit_code`` is minus the signal that killed it, or None when it is gone with its
     parent. ``timed_out`` is ``timeout`` or ``idle_timeout`` when we ended it for that, ``interrupted`` says that we
-    ended it for another reason; both outrank what the log says. ``now`` is aware of its zone, ``closed`` are the
+    ended it for another reason, ``refused`` that we ended it because its login was refused again and again; all of
+    them outrank what the log says. ``now`` is aware of its zone, ``closed`` are the
     directories in which a worker writes nothing.
     """
-    outcome = _ended_by_us(stream, timed_out, interrupted) or _ended(stream, exit_code, stderr_text, schema_given, now)
+    outcome = (
+        _refused(stream)
+        if refused
+        else _ended_by_us(stream, timed_out, interrupted) or _ended(stream, exit_code, stderr_text, schema_given, now)
+    )
     cost = stream.cost_usd
     resumes = outcome.is_put_back and stream.session_id is not None and stream.turns > 0
     return replace(
@@ -85,6 +91,12 @@ def judge_command(
         where = f"byte {error.start:,}"
         return Outcome(OutcomeKind.SUCCESS, f"the output is not UTF-8 ({where}); what is not was replaced", text)
     return Outcome(OutcomeKind.SUCCESS, text=text)
+
+
+def _refused(stream: StreamReading) -> Outcome:
+    last = stream.api_retries[-1] if stream.api_retries else None
+    said = f" (HTTP {last.status}, {last.error})" if last else ""
+    return Outcome(OutcomeKind.LOGIN, f"the API refuses the login{said}: log in with claude, or mend the API key")
 
 
 def _ended_by_us(stream: StreamReading | None, timed_out: str | None, interrupted: bool) -> Outcome | None:

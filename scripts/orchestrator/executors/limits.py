@@ -36,6 +36,7 @@ _WEEKDAYS = "mon|tue|wed|thu|fri|sat|sun"
 
 # Patterns are compiled when first used: most runs meet no limit.
 _ANNOUNCED = r"(?i)\bresets?\b|regain access|available again|try again|\buntil\b"
+_NAMED = r"(?i)\b(?:hit|reached) your ((?:[\w.'’-]+ ){0,2}?[\w.'’-]+) limit\b"
 _PIPED = r"(?i)limit reached\s*\|\s*(\d{10,13})\b"
 _ISO = (
     r"(?i)(?P<day>\d{4}-\d\d-\d\d)(?:T|\s+(?:at\s+)?)(?P<clock>\d\d:\d\d(?::\d\d)?)(?:\.\d+)?"
@@ -77,6 +78,12 @@ def limit_reset(text: str, now: datetime) -> datetime | None:
         if clock["half"] or clock["minute"]:
             return _occurrence(clock, _zone(tail[clock.end() :], now), now)
     return None
+
+
+def limit_name(text: str) -> str:
+    """Which limit ``text`` reports: ``session limit``, ``weekly limit``, ``Opus limit``; ``usage limit`` by default."""
+    match = re.search(_NAMED, text[:_LONGEST_READ])
+    return f"{match[1]} limit" if match else "usage limit"
 
 
 def instant(number: float, zone: tzinfo | None = UTC) -> datetime | None:

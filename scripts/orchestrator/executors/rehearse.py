@@ -100,6 +100,10 @@ class RehearsalExecution:
         """A rehearsal knows no sessions."""
         return False
 
+    def is_refused(self, job: Job) -> bool:
+        """A rehearsal knows no login."""
+        return False
+
     def idle_timeout_s(self, task: Task) -> float | None:
         """Only when the plan says one: a rehearsal writes nothing until its end."""
         return task.idle_timeout_s

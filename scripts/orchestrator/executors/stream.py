@@ -223,6 +223,27 @@ class StreamReading:
                 self.tool_uses[use.id] = replace(use, failed=failed, was_refused=refused)
 
 
+LOGIN_TRIES = 2
+"""So often the login may be refused in a row: another process may just be refreshing the token."""
+
+
+def is_login_refused(tail: bytes) -> bool:
+    """Whether the last whole event in ``tail``, the end of a log, announces another try of a refused login."""
+    *_, last = b"", *(line for line in tail.split(b"\n")[:-1] if line.strip())
+    if b'"api_retry"' not in last:
+        return False
+    from orchestrator.executors.failures import kind_by_code
+    from orchestrator.executors.outcome import OutcomeKind
+
+    reading = read_stream(last)
+    retry = reading.api_retries[-1] if reading.api_retries else None
+    return (
+        retry is not None
+        and retry.attempt >= LOGIN_TRIES
+        and kind_by_code(retry.error, retry.status) is OutcomeKind.LOGIN
+    )
+
+
 def read_stream(data: bytes) -> StreamReading:
     """A whole log."""
     reading = StreamReading()

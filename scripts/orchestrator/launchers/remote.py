@@ -247,6 +247,10 @@ class RemoteExecution:
         """A session stays on the host where it began, and the next attempt may run on another."""
         return False
 
+    def is_refused(self, job: Job) -> bool:
+        """Not known: what a worker prints comes back at its end."""
+        return False
+
     def idle_timeout_s(self, task: Task) -> float | None:
         """Never: what a worker prints comes back at its end, so that its silence says nothing."""
         return None

@@ -38,8 +38,12 @@ def log_entries(event: Event) -> list[str]:
 
 
 def pause_text(pause: Pause) -> str:
-    """``Paused until 15:45: session limit``, in one line."""
-    until = f" until {clock.local_time(pause.until)[:5]}" if pause.until is not None else ""
+    """``Paused until 15:45: session limit``, in one line; with the date when it ends on another day than it began."""
+    until = ""
+    if pause.until is not None:
+        moment = clock.local_datetime(pause.until)[:16]
+        is_same_day = pause.since is None or clock.local_datetime(pause.since)[:10] == moment[:10]
+        until = f" until {moment[11:] if is_same_day else moment}"
     return f"Paused{until}: {inline(one_line(pause.reason, REASON_LIMIT))}"
 
 
@@ -184,8 +188,8 @@ def _worker_lost(event: Event) -> list[Entry]:
 
 
 def _paused(event: Event) -> list[Entry]:
-    until = _number(event, "until") or None
-    return [("Paused", [pause_text(Pause(_text(event, "kind"), str(event.get("reason") or ""), until))])]
+    until, since = _number(event, "until") or None, clock.parse_utc(str(event["timestamp"]))
+    return [("Paused", [pause_text(Pause(_text(event, "kind"), str(event.get("reason") or ""), until, since))])]
 
 
 def _quiet_hours_set(event: Event) -> list[Entry]:

@@ -57,14 +57,20 @@ class TaskRecord:
 
 @dataclass(slots=True)
 class Pause:
-    """Why nothing new is started, and until when (unix seconds; None is until somebody resumes)."""
+    """Why nothing new is started, until when (None: until somebody resumes) and since when, in unix seconds."""
 
     kind: str
     reason: str
     until: float | None = None
+    since: float | None = None
 
     def holds(self, now: float) -> bool:
-        """Whether the pause still stands at ``now``."""
+        """Whether the pause still stands at ``now``.
+
+        A limit is asked about anew where the clock was set back: its end was told by the other one.
+        """
+        if self.kind == "limit" and self.since is not None and now < self.since - CLOCK_SLACK_S:
+            return False
         return self.until is None or now < self.until
 
 

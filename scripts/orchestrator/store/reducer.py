@@ -227,7 +227,8 @@ def _on_trusted(state: State, event: Event, at: float) -> None:
 def _on_paused(state: State, event: Event, at: float) -> None:
     until = event.get("until")
     state.limits += event["kind"] == "limit"
-    state.pause = Pause(str(event["kind"]), str(event["reason"]), float(until) if until is not None else None)  # type: ignore[arg-type]
+    ends = float(until) if until is not None else None  # type: ignore[arg-type]
+    state.pause = Pause(str(event["kind"]), str(event["reason"]), ends, at)
 
 
 def _on_resumed(state: State, event: Event, at: float) -> None:

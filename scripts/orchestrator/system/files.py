@@ -49,6 +49,16 @@ def read_bytes_or_none(path: str) -> bytes | None:
         raise failure("read", path, error) from error
 
 
+def read_tail(path: str, most: int) -> bytes:
+    """The last ``most`` bytes of a file at most; nothing where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            return file.read(most)
+    except OSError:
+        return b""
+
+
 def read_own_or_none(path: str) -> bytes | None:
     """`read_bytes_or_none` for a file that the program itself made: a symbolic link in its place is refused.
 

@@ -26,6 +26,7 @@ from orchestrator.store.store import Store, StoreChange
 from orchestrator.system import files
 from orchestrator.system.locks import FileLock
 from orchestrator.workers import changes, checks, hand_over, pauses
+from orchestrator.workers.changes import Tree
 from orchestrator.workers.leftovers import end_leftovers
 from orchestrator.workers.live import Live, host, mark_of, remove_live, supervisor_record
 from orchestrator.workers.options import RunOptions
@@ -39,7 +40,8 @@ class Attempt:
     """An attempt under way. ``cause`` says why it was ended by us, if it was.
 
     ``begun`` is for people, ``begun_s`` (monotonic) for timeouts and durations, which no change of the clock touches.
-    ``least_free`` is the smallest number of bytes that the disk had left while it ran.
+    ``least_free`` is the smallest number of bytes that the disk had left while it ran, ``before`` what git said of the
+    project when it began, for a task with ``writes``.
     """
 
     store: Store
@@ -56,6 +58,7 @@ class Attempt:
     begun: float = field(default_factory=clock.now)
     begun_s: float = field(default_factory=time.monotonic)
     least_free: int = ENOUGH_FREE
+    before: Tree | None = None
 
     @property
     def is_current(self) -> bool:
@@ -143,8 +146,9 @@ def begin(attempt: Attempt) -> None:
         session_id=record.session_id,
         resumes=record.resumes,
         budget_usd=min((usd for usd in (record.reserved_usd, spec.budget_usd) if usd), default=None),
-        changes_before=changes.snapshot(paths.project, spec),
     )
+    if spec.writes:
+        attempt.before = changes.look(paths.project, paths.folder)
     attempt.begun, attempt.begun_s = clock.now(), time.monotonic()
     attempt.handle = attempt.execution.start(attempt.job)
     attempt.live = Live(
@@ -171,7 +175,7 @@ def settle(attempt: Attempt) -> Verdict:
     if job is None or handle is None:
         raise ValueError("the attempt has not begun")
     code = handle.wait()
-    if handle.worker is not None and _looks_at_the_project(job):
+    if handle.worker is not None and _looks_at_the_project(attempt, job):
         end_leftovers([handle.worker])
     outcome = attempt.execution.outcome(job, code, attempt.cause, clock.now())
     attempt.least_free = min(attempt.least_free, files.free_bytes(job.output))
@@ -227,16 +231,16 @@ def abandon(attempt: Attempt, error: OrchestrateError) -> Status | None:
         return moves.fail(change, attempt.task, Failure(error.message, "prompt", may_pass=False), Spent())
 
 
-def _looks_at_the_project(job: Job) -> bool:
+def _looks_at_the_project(attempt: Attempt, job: Job) -> bool:
     """Whether the checks look at files that something still running could change."""
-    return bool(job.task.verify or job.task.outputs) or job.changes_before is not None
+    return bool(job.task.verify or job.task.outputs) or attempt.before is not None
 
 
 def _verdict(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verdict:
     cause = attempt.cause
     if cause is not None and cause.is_timeout and outcome.may_pass:
         return Verdict(attempt, outcome, spent, failure=Failure(outcome.reason, str(cause)))
-    if cause is not None and not cause.is_timeout:
+    if cause is not None and cause.is_verdict:
         return Verdict(attempt, outcome, spent, kind=str(cause), reason=cause.words)
     if outcome.is_good:
         return _checked(attempt, job, outcome, spent)
@@ -254,7 +258,7 @@ def _checked(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verd
         problems.append(f"the disk was full while it ran ({attempt.least_free // 1024} KB left): its answer may be cut")
     if not execution.is_rehearsal:
         problems += checks.all_problems(paths.project, job.task, outcome.text, execution.check_environment)
-    outside = changes.outside_writes(paths.project, job.task, job.changes_before, attempt.store)
+    outside = changes.outside_writes(attempt.store, job.task, attempt.before)
     if outside:
         said = f"changed files outside its writes: {', '.join(outside)}"
         if job.task.writes_policy is WritesPolicy.FAIL:

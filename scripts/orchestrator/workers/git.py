@@ -12,7 +12,8 @@ def git_entries(project: str, *words: str) -> list[str] | None:
     """The entries, separated by null bytes, that ``git WORDS`` prints in ``project``; None where it cannot say."""
     try:
         done = subprocess.run(
-            ["git", *words],
+            # Without the locks of an index that is only refreshed: they would refuse what a worker does at that moment.
+            ["git", "--no-optional-locks", *words],
             cwd=project,
             stdin=subprocess.DEVNULL,
             capture_output=True,

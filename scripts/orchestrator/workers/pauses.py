@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from orchestrator.events import EventType
-from orchestrator.executors.limits import probe_delay_s
+from orchestrator.executors.limits import limit_name, probe_delay_s
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.store.moves import Change
 
@@ -29,4 +29,5 @@ def pause_for(change: Change, outcome: Outcome, delay_scale: float) -> None:
         is_later = outcome.resets_at is not None and (until or 0.0) > (pause.until or 0.0)
         if pause.until is None or (pause.kind == kind and not is_later):
             return
-    change.record(EventType.PAUSED, kind=kind, reason=outcome.reason, until=round(until, 3) if until else None)
+    reason = limit_name(outcome.reason) if kind == "limit" else outcome.reason
+    change.record(EventType.PAUSED, kind=kind, reason=reason, until=round(until, 3) if until else None)

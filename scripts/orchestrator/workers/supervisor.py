@@ -142,7 +142,8 @@ class Supervisor:
             return
         attempt.least_free = min(attempt.least_free, files.free_bytes(job.output))
         size = _size(job.output) + _size(job.errors)
-        if size != before.size:
+        has_grown = size != before.size
+        if has_grown:
             progressed = now
         with self._mutex:
             if attempt.task not in self._watched:
@@ -152,6 +153,8 @@ class Supervisor:
                 # Not at the very start: a task that takes no time would pay as much for being shown as for its work.
                 self._show(attempt, live, now, now - progressed)
         cause = self._cause_to_end(attempt, now, progressed, is_read)
+        if cause is None and has_grown and attempt.execution.is_refused(job):
+            cause = Cause.REFUSED
         if cause is not None:
             attempt.cause = cause
             threading.Thread(target=attempt.end, args=(cause, self._grace_s), daemon=True).start()
