@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -310,6 +311,37 @@ class TestAdvice:
         assert "add up to $6.00, the plan's is $5.00" in warnings(*tasks, budget_usd=5.0)[0].message
         assert warnings(*tasks, budget_usd=6.0) == []
         assert warnings(*tasks) == []
+
+
+class TestMentions:
+    """No dependency inside a stage: stages follow from dependencies, so that only one which is not written can hide."""
+
+    def test_a_task_that_counts_on_one_beside_it_is_pointed_out_once(self) -> None:
+        found = warnings(
+            task("T-01"),
+            replace(task("T-02", "T-01"), description="Use what T-03 found. Then ask T-03 again."),
+            task("T-03", "T-01", inputs=("the list of T-04",)),
+            task("T-04"),
+        )
+        assert messages(found) == [
+            "T-02: it names T-03, which may run at the same time: nothing of T-03 is handed over",
+            "T-03: it names T-04, which may run at the same time: nothing of T-04 is handed over",
+        ]
+        assert found[0].advice == "add T-03 to its deps, or say what is meant without the id"
+
+    @pytest.mark.parametrize(
+        "text", ["As in T-01.", "T-04 goes on from here.", "T-03 is me", "XT-02, T-02x, T-02-a", "Step 1: style it."]
+    )
+    def test_what_comes_before_or_after_it_and_what_is_no_id_may_be_named(self, text: str) -> None:
+        plan = [task("T-01"), task("T-02", "T-01"), task("T-03", "T-01"), task("T-04", "T-02", "T-03")]
+        plan += [task("1", "T-01"), task("style", "T-01")]
+        plan[2] = replace(plan[2], description=text)
+        assert warnings(*plan) == []
+
+    def test_very_many_mentions_are_no_burden(self) -> None:
+        ids = [f"T-{number}" for number in range(2000)]
+        tasks = [replace(task(id), description=" ".join(ids[:50])) for id in ids]
+        assert 0 < len([each for each in warnings(*tasks) if "it names" in each.message]) <= 200
 
 
 class TestClashes:

@@ -396,6 +396,9 @@ class TestFields:
                 '`agent` must be an agent such as Agent-01, found "agent-01"',
                 "write Agent-01, or leave it out",
             ),
+            ("role: security and docs", "`role` names 2 roles", "a task has one role: make a task for each"),
+            ("role: [security, docs, x]", "`role` names 3 roles", "a task has one role: make a task for each"),
+            ("role: [docs]", "`role` must be text, found a list", "write the name of one role"),
             ("role: ../x", '`role` must be one word of at most 64 letters, digits and . _ -, found "../x"', "write x"),
             ("model: --x", '`model` must not begin with a dash, found "--x"', "write the value itself, not an option"),
             (

@@ -35,6 +35,7 @@ PermissionMode = Literal["acceptEdits", "auto", "bypassPermissions", "default", 
 # A newline and a tab are text; every other control character, and half of a character pair, is not.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ROLES_APART = re.compile(r"\s*(?:[,/&+]|\band\b)\s*")
 _QUIET_HOURS = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9]) ?[-–] ?([01]?[0-9]|2[0-3]):([0-5][0-9])")
 _Value = TypeVar("_Value")
 
@@ -85,6 +86,17 @@ def _word(value: str) -> str:
         advice = f"write {likely}" if likely else "use letters, digits and . _ -"
         raise refusal(f"must be one word of at most 64 letters, digits and . _ -, found {excerpt(text)}", advice)
     return text
+
+
+def _role(value: object) -> str:
+    """One word; several roles are refused as what they are."""
+    parts = _ROLES_APART.split(value) if isinstance(value, str) else value if isinstance(value, list) else []
+    names = [part for part in parts if isinstance(part, str) and _WORD.fullmatch(part)]
+    if len(names) > 1:
+        raise refusal(f"names {len(names)} roles", "a task has one role: make a task for each")
+    if not isinstance(value, str):
+        raise refusal(f"must be text, found {found(value)}", "write the name of one role")
+    return _word(value)
 
 
 def _agent(value: str) -> str:
@@ -213,6 +225,7 @@ TaskId = Annotated[str, AfterValidator(_line), WithJsonSchema(TASK_ID_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME})]
 Argument = Annotated[str, AfterValidator(_argument), WithJsonSchema({"type": "string", "pattern": "^[^-]"})]
 Word = Annotated[str, AfterValidator(_word), WithJsonSchema({"type": "string", "pattern": f"^{_WORD.pattern}$"})]
+Role = Annotated[str, PlainValidator(_role), WithJsonSchema({"type": "string", "pattern": f"^{_WORD.pattern}$"})]
 Agent = Annotated[str, AfterValidator(_agent), WithJsonSchema({"type": "string", "pattern": f"^{AGENT_ID.pattern}$"})]
 Duration = Annotated[float, PlainValidator(_duration), _DURATION]
 Timeout = Annotated[float, PlainValidator(_timeout), _DURATION]

@@ -27,6 +27,7 @@ from orchestrator.plans.fieldtypes import (
     PermissionMode,
     Prose,
     QuietHours,
+    Role,
     Schema,
     TaskId,
     Text,
@@ -109,7 +110,7 @@ class FallbackForm(Form):
 
     description: Prose = Field(default=NOT_GIVEN, description="Another instruction.")
     model: Argument = Field(default=NOT_GIVEN, description="Another model.")
-    role: Word = Field(default=NOT_GIVEN, description="Another role.")
+    role: Role = Field(default=NOT_GIVEN, description="Another role.")
 
     @model_validator(mode="after")
     def _says_something(self) -> FallbackForm:
@@ -159,7 +160,7 @@ class DefaultsForm(Form):
     )
     result_schema: Schema = Field(default=NOT_GIVEN, description="JSON Schema of a structured result.")
     agent: Agent = Field(default=NOT_GIVEN, description="Who does it, Agent-01 …; assigned when not given.")
-    role: Word = Field(default=NOT_GIVEN, description="The specialist whose prompt, tools and model it uses.")
+    role: Role = Field(default=NOT_GIVEN, description="The specialist whose prompt, tools and model it uses.")
     worker_type: Word = Field(
         default=NOT_GIVEN,
         description="The kind of work inside the role: planner, implementation, test, audit, documentation or another.",

@@ -16,6 +16,7 @@ from orchestrator.errors import Problem, Severity
 from orchestrator.ids import is_task_id
 from orchestrator.model import DEFAULT_TIMEOUT_S, TASK_ID, DependencyType, OnFailure, Plan, Task
 from orchestrator.plans.commandrules import command_fault, shell_word
+from orchestrator.plans.mentions import hidden_dependencies
 from orchestrator.plans.pathrules import TooManyGlobsError, clashes, is_path, outside
 from orchestrator.wording import excerpt, listed, nearest, printable
 
@@ -48,7 +49,7 @@ def plan_problems(plan: Plan, lines: Lines | None = None) -> list[Problem]:
         *_task_advice(view),
     ]
     if len({task.id.casefold() for task in plan.tasks}) == len(plan.tasks) and not graph.cycles(view.deps):
-        problems += [*_order_advice(view), *_clash_advice(view)]
+        problems += [*_order_advice(view), *_mention_advice(view), *_clash_advice(view)]
     return sorted(problems, key=lambda problem: problem.line or 0)
 
 
@@ -279,6 +280,13 @@ def _order_advice(view: _View) -> Iterator[Problem]:
         if via:
             message = f"the order after {id} is already given by the dependency on {via}"
             yield view.warning(at, ("deps", j), message, f"remove the sequential dependency on {id}")
+
+
+def _mention_advice(view: _View) -> Iterator[Problem]:
+    for each in hidden_dependencies(view.plan.tasks, view.deps):
+        message = f"it names {each.other}, which may run at the same time: nothing of {each.other} is handed over"
+        advice = f"add {each.other} to its deps, or say what is meant without the id"
+        yield view.warning(each.task, each.path, message, advice)
 
 
 def _clash_advice(view: _View) -> Iterator[Problem]:
