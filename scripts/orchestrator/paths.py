@@ -163,6 +163,8 @@ class RunPaths:
 
 RUNS = "runs"
 """The folder of a desk that has a folder for each of its runs."""
+QUEUE = "queue"
+"""The folder of a desk with a file for each request."""
 ARCHIVED = "archived"
 """The folder in it with those that were put aside."""
 
@@ -178,7 +180,12 @@ class DeskPaths:
     def of(paths: RunPaths) -> DeskPaths:
         """The desk that a run belongs to: the one whose ``runs`` it is in, else the one in its own folder."""
         around, name = path.split(path.dirname(paths.folder))
-        return DeskPaths(paths.project, around if name == RUNS else paths.folder)
+        is_desk = name == RUNS and (path.basename(around) == FOLDER or path.isdir(path.join(around, QUEUE)))
+        return DeskPaths(paths.project, around if is_desk else paths.folder)
+
+    def has(self, paths: RunPaths) -> bool:
+        """Whether a run is one of the desk, and not the single plan beside it."""
+        return paths.folder != self.folder
 
     def inside(self, *parts: str) -> str:
         """A file of the desk."""
@@ -201,49 +208,49 @@ class DeskPaths:
     @property
     def queue(self) -> str:
         """One file for each request; any program may add one by rename."""
-        return self.inside("queue")
+        return self.inside(QUEUE)
 
     def request(self, id: str) -> str:
         """The file of one request."""
-        return self.inside("queue", f"{id}.json")
+        return self.inside(QUEUE, f"{id}.json")
 
     @property
     def refused(self) -> str:
         """What was put into the queue and is no request."""
-        return self.inside("queue", "refused")
+        return self.inside(QUEUE, "refused")
 
     @property
     def archived_requests(self) -> str:
         """Requests that were put aside."""
-        return self.inside("queue", ARCHIVED)
+        return self.inside(QUEUE, ARCHIVED)
 
     @property
     def journal(self) -> str:
         """What happened to requests."""
-        return self.inside("queue", "events.jsonl")
+        return self.inside(QUEUE, "events.jsonl")
 
     @property
     def torn(self) -> str:
         """Unfinished last lines of that journal."""
-        return self.inside("queue", "events.torn")
+        return self.inside(QUEUE, "events.torn")
 
     @property
     def queue_lock(self) -> str:
         """Held while a request is changed or the journal of the desk is appended to."""
-        return self.inside("queue", "locks", "queue.lock")
+        return self.inside(QUEUE, "locks", "queue.lock")
 
     @property
     def watch_lock(self) -> str:
         """Held by the one ``queue run`` that is active."""
-        return self.inside("queue", "locks", "desk.lock")
+        return self.inside(QUEUE, "locks", "desk.lock")
 
     def work_lock(self, id: str) -> str:
         """Held by the process that works on a request."""
-        return self.inside("queue", "locks", f"{id}.lock")
+        return self.inside(QUEUE, "locks", f"{id}.lock")
 
     def log(self, id: str) -> str:
         """What that process printed."""
-        return self.inside("queue", "logs", f"{id}.log")
+        return self.inside(QUEUE, "logs", f"{id}.log")
 
     @property
     def runs(self) -> str:

@@ -67,6 +67,7 @@ class TestQuietHours:
         assert pause is not None and pause.kind == "quiet"
         assert pause.until == (EVENING + timedelta(hours=8)).timestamp()
         assert not course(store).choices() and not course(store).is_over()
+        assert Course(store, lambda: 4, is_waiting=False).is_over(), "with --no-wait"
         at(EVENING + timedelta(hours=8))
         course(store).see_to_pauses()
         assert store.state.pause is None and course(store).choices()

@@ -140,6 +140,36 @@ def test_a_task_that_another_run_holds_is_not_started_by_hand_or_by_exec(desk: D
     assert json.loads(desk.call.prepare("status", "--json", *two))["run"]["counts"]["running"] == 1
 
 
+def test_a_request_follows_a_run_that_somebody_brings_to_its_end_by_hand(desk: DeskFolder) -> None:
+    desk.prepare("mine", task("T-01", verify=["true"]))
+    (listed,) = json.loads(desk.call.prepare("queue", "list", "--json"))["requests"]
+    assert listed["status"] == "blocked" and "verify of T-01: true" in listed["reason"]
+    folder = ["--dir", ".orchestrator/runs/mine"]
+    desk.call.prepare("trust", *folder)
+    assert json.loads(desk.call.prepare("queue", "show", "mine", "--json"))["status"] == "pending"
+    desk.call.prepare("skip", "T-01", *folder)
+    assert json.loads(desk.call.prepare("queue", "show", "mine", "--json"))["status"] == "completed"
+    assert desk.status("mine") == "completed"
+
+
+def test_a_run_of_the_desk_has_the_roles_of_the_desk(desk: DeskFolder) -> None:
+    (desk.folder / "roles").mkdir(parents=True)
+    (desk.folder / "roles" / "poet.md").write_text("---\nname: poet\ndescription: Verses\n---\nRhyme.\n")
+    desk.prepare("ode", task("T-01", role="poet"))
+    folder = ["--dir", ".orchestrator/runs/ode"]
+    desk.call.prepare("trust", *folder)
+    assert "Rhyme." in desk.call.prepare("prompt", "T-01", *folder)
+
+
+def test_a_folder_that_happens_to_be_called_runs_makes_no_desk(run: RunFolder) -> None:
+    run.init(task("T-01", writes=["src/**"]))
+    (run.project / "build" / "runs").mkdir(parents=True)
+    for name in ("one", "two"):
+        run.prepare("init", ".orchestrator/plan.yaml", "--dir", f"build/runs/{name}")
+        run.prepare("start", "T-01", "--dir", f"build/runs/{name}")
+    assert not list((run.project / "build").rglob("starts.lock"))
+
+
 def test_a_single_plan_counts_as_one_orchestration(run: RunFolder) -> None:
     run.init(task("T-01"), task("T-02", ["T-01"]))
     run.prepare("start", "T-01")

@@ -33,6 +33,7 @@ from orchestrator.system.locks import holder, is_held
 from orchestrator.wording import listed
 from orchestrator.workers.live import host
 from orchestrator.workers.recovery import recover
+from orchestrator.workers.request_status import as_they_stand
 
 END_S = 30.0
 """How long the process that works on a cancelled request may take to end its workers before it is killed."""
@@ -90,7 +91,8 @@ def list_requests(place: Place, *, status: str | None = None) -> ExitCode:
     if status is not None and status.casefold() not in list(RequestStatus):
         raise UsageError(f"there is no status {status!r}", "one of " + ", ".join(RequestStatus))
     queue = QueueFolder(DeskPaths.of(place.paths), tell)
-    requests = [each for each in queue.scan() if status is None or each.status == status.casefold()]
+    found = as_they_stand(queue, queue.scan())
+    requests = [each for each in found if status is None or each.status == status.casefold()]
     requests.sort(key=lambda each: each.status in ENDED)
     counts: dict[str, Json] = {str(each): sum(one.status is each for one in requests) for each in RequestStatus}
     record: Json = {
@@ -107,7 +109,7 @@ def show(place: Place, id: str) -> ExitCode:
     """One request, and where its run stands."""
     desk = DeskPaths.of(place.paths)
     queue = QueueFolder(desk, tell)
-    request = queue.request(id)
+    (request,) = as_they_stand(queue, [queue.request(id)])
     run: Json = None
     lines = [_line(request), "", request.request, ""]
     if request.orchestration_id is not None and os.path.exists(desk.run(request.orchestration_id).journal):

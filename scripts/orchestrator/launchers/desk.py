@@ -12,11 +12,11 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator import clock
-from orchestrator.desk.following import ASKED_AGAIN, followed, may_go_on
+from orchestrator.desk.following import ASKED_AGAIN, may_go_on
 from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import Request, RequestStatus
 from orchestrator.errors import CannotGoOnError
@@ -26,9 +26,9 @@ from orchestrator.paths import DeskPaths, RunPaths
 from orchestrator.store.schedule import Elsewhere
 from orchestrator.store.state import DONE, State
 from orchestrator.store.store import Store
-from orchestrator.store.trust import untrusted_parts
 from orchestrator.system import files
-from orchestrator.system.locks import is_held
+from orchestrator.workers.recovery import recover
+from orchestrator.workers.request_status import FOLLOWING, follow, is_under_way
 
 POLL_S = 0.25
 """How often the folder of the queue is looked at, with one ``stat``."""
@@ -44,9 +44,6 @@ END_S = 60.0
 """How long processes may take to end before they are killed; each ends its workers in a few seconds."""
 
 _NOT_BEGUN = State()
-
-FOLLOWING = frozenset({RequestStatus.PENDING, RequestStatus.BLOCKED, RequestStatus.FAILED})
-"""Statuses that may be another one by now, because somebody went on with the run by hand."""
 
 
 @dataclass
@@ -111,35 +108,26 @@ class Desk:
         return bool(working) or self.queue.has_unread()
 
     def _is_under_way(self, request: Request) -> bool:
-        """Whether a process works on it, or a person runs its run."""
-        if request.id in self._children:
-            return True
-        if request.status is not RequestStatus.RUNNING and request.orchestration_id is None:
-            return False
-        return self.queue.is_worked_on(request.id) or is_held(self._run(request).run_lock)
+        return request.id in self._children or is_under_way(self.queue, request)
 
     def _followed(self, request: Request) -> Request:
         """``request`` with the status that follows from its run, if nobody is at it."""
         if request.id in self._children:
             return request
+        store = self._store(request)
         if request.status is RequestStatus.RUNNING and not self._is_under_way(request):
             self.tell(f"{request.id}: whoever worked on it is gone; it is taken up again")
+            if store is not None:
+                recover(store)  # its workers would go on until its turn comes
             return self._changed(request, RequestStatus.PENDING, "the process that worked on it is gone")
         if request.status not in FOLLOWING or request.orchestration_id is None:
             return request
-        store = self._store(request)
         if store is None:
             self._note_loss(request)
             return request
-        if self._is_under_way(request):
-            return request
-        status, reason = followed(store.state, clock.now(), untrusted_parts(store.paths, store.state))
-        if status is RequestStatus.BLOCKED and request.status is RequestStatus.BLOCKED:
-            return request
-        if status is request.status and (reason or None) == request.reason:
-            return request
-        after = self._changed(request, status, reason or None, store.state.spent_usd)
-        self._note(after)
+        after = follow(self.queue, request, store)
+        if after.status is not request.status:
+            self._note(after)
         return after
 
     def _is_takeable(self, request: Request) -> bool:
@@ -193,7 +181,7 @@ class Desk:
         for id, code in ended.items():
             del self._children[id]
             request = self.queue.find(id)
-            if request is not None and request.status is RequestStatus.RUNNING:
+            if request is not None and request.status is RequestStatus.RUNNING and not self._is_under_way(request):
                 self._crashes[id] += 1
                 request = self._crashed(request, code)
             if request is not None:
@@ -270,10 +258,7 @@ class Desk:
         self.queue.change(request.id, orchestration_id=None)
         self.tell(f"{request.id}: the folder of its run {run} was removed")
 
-    def _changed(
-        self, request: Request, status: RequestStatus, reason: str | None, cost_usd: float | None = None
-    ) -> Request:
+    def _changed(self, request: Request, status: RequestStatus, reason: str) -> Request:
         """The request after its status was changed, unless somebody else was faster."""
-        only: Sequence[RequestStatus] = [request.status]
-        after = self.queue.change(request.id, only=frozenset(only), cost_usd=cost_usd, status=status, reason=reason)
+        after = self.queue.change(request.id, only=frozenset({request.status}), status=status, reason=reason)
         return after or request

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.model import Status, Task
-from orchestrator.paths import RUNS, DeskPaths, RunPaths
+from orchestrator.paths import DeskPaths, RunPaths
 from orchestrator.store.schedule import NOTHING_ELSEWHERE, Elsewhere
 from orchestrator.store.state import State
 from orchestrator.store.store import Store
@@ -90,13 +90,15 @@ class Neighbours:
         self._own = paths.folder
         self._desk = DeskPaths.of(paths)
         self._is_there = os.path.isdir(self._desk.runs)
-        self._is_of_desk = os.path.basename(os.path.dirname(paths.folder)) == RUNS
+        self._is_of_desk = self._desk.has(paths)
         self._known: dict[str, _Neighbour] = {}
         self._elsewhere = NOTHING_ELSEWHERE
         self._looked = float("-inf")
         if self._is_there:
             from orchestrator.store.deskjournal import DeskJournal
+            from orchestrator.workers.orchestrations import settled_costs
 
+            self._settled = settled_costs(self._desk)
             self._lock = FileLock(self._desk.runs_lock, signed=False)
             self._journal = DeskJournal(self._desk)
             self._settings = SettingsFile(self._desk.settings, tell)
@@ -178,6 +180,9 @@ class Neighbours:
         known = self._known.get(name)
         if known is not None and known.stamp == stamp:
             return known
+        settled = self._settled.get(name)
+        if known is None and settled is not None and settled[0] == stamp[:2]:
+            return _Neighbour(stamp, None, (), 0, settled[1] if name else 0.0, 0.0)
         try:
             store = known.store if known is not None else None
             if store is None:

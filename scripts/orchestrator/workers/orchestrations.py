@@ -87,6 +87,19 @@ def record_of(desk: DeskPaths, paths: RunPaths) -> Record:
     }
 
 
+def settled_costs(desk: DeskPaths) -> dict[str, tuple[tuple[int, int], float]]:
+    """For each run in which nothing goes on, by name: the stamp of its journal when that was seen, and its cost.
+
+    From the index alone: whoever looks at many runs need not read those whose journal has not changed.
+    """
+    index = _read_index(files.read_bytes_or_none(desk.index))
+    return {
+        name: ((stamp[0], stamp[1]), float(record["cost_usd"]))  # type: ignore[arg-type]
+        for name, (stamp, record) in index.runs.items()
+        if record.get("state") in _SETTLED and not record["active_tasks"]
+    }
+
+
 def _places(desk: DeskPaths) -> list[tuple[str, RunPaths]]:
     """Every run that is not archived, by the name of its folder; the single plan beside the desk has none."""
     places = [(name, desk.run(name)) for name in _folders(desk.runs) if name != ARCHIVED]
