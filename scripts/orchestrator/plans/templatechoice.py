@@ -20,6 +20,9 @@ MOST_GENERAL = "research"
 LEAST_SCORE = 3
 """Points that a template needs to fit: one word that is almost only said of it, or several that hint at it."""
 
+LEAST_SCORE_ALONE = 2
+"""Points that are enough where no word of the request hints at any other template."""
+
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -64,7 +67,7 @@ class Choice:
         if self.is_general:
             nearest = f"the nearest is {best.template} with {best.score}" if best.score else "no word of any is in it"
             return (
-                f"no template fits the request (a fit takes {LEAST_SCORE} points, {nearest}),"
+                f"no template fits the request (a fit takes {LEAST_SCORE} points, or {LEAST_SCORE_ALONE} alone; {nearest}),"
                 f" so the most general one is taken: {self.template}"
             )
         others = [f"{fit.template} {fit.score}" for fit in self.fits if fit.template != self.template and fit.score][:2]
@@ -80,8 +83,9 @@ def choice(request: str, templates: Mapping[str, PlanTemplate]) -> Choice:
     words = words_of(request)
     fits = [_fit(template, words) for template in templates.values()]
     fits.sort(key=lambda fit: (-fit.score, -max((points for _, points in fit.found), default=0), fit.template))
-    if fits[0].score >= LEAST_SCORE or MOST_GENERAL not in templates:
-        return Choice(fits[0].template, tuple(fits), is_general=fits[0].score < LEAST_SCORE)
+    least = LEAST_SCORE if any(fit.score for fit in fits[1:]) else LEAST_SCORE_ALONE
+    if fits[0].score >= least or MOST_GENERAL not in templates:
+        return Choice(fits[0].template, tuple(fits), is_general=fits[0].score < least)
     return Choice(MOST_GENERAL, tuple(fits), is_general=True)
 
 
