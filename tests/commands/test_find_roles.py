@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.desk.projectroles import find_roles
+from orchestrator.desk.projectroles import find_role, find_roles, users_roles
 from orchestrator.desk.rolefiles import Origin, Roles
 from orchestrator.errors import InvalidInputError
 from orchestrator.system import files
@@ -40,6 +40,14 @@ def test_own_roles_and_agents_are_found_with_their_place_and_hash(project: Path)
     assert roles.role("data").source.digest == files.digest(own.read_bytes())
     assert roles.role("helper").source.origin is Origin.AGENT
     assert roles.role("helper").source.path == ".claude/agents/team/helper.md"
+
+
+@pytest.mark.parametrize("folder", [".orchestrator/runs/R-1", "elsewhere", ".orchestrator"])
+def test_a_run_in_another_folder_has_the_own_roles_of_the_project(project: Path, folder: str) -> None:
+    write(project, ".orchestrator/roles/data.md", ROLE.format("data"))
+    place = str(project / folder)
+    assert find_role(str(project), place, "data").source.path == ".orchestrator/roles/data.md"
+    assert [*users_roles(str(project), place).by_name] == ["data"]
 
 
 def test_a_file_that_is_no_markdown_is_passed_over(project: Path) -> None:

@@ -227,3 +227,13 @@ def test_every_status_has_its_place() -> None:
     run = busy()
     text = status_text(run.state, run.now)
     assert all(status.capitalize() in text for status in Status)
+
+
+def test_a_run_that_is_blocked_says_after_how_many_attempts_and_what_a_person_can_do() -> None:
+    run = run_of(task("T-1"), task("T-2", ["T-1"]))
+    run.give_up("T-1", "no such table")
+    lines = status_text(run.state, run.now).splitlines()
+    at = lines.index("! T-1 failed: no such table")
+    assert lines[at + 1] == (
+        "  after 1 attempt; mend the cause, then: orchestrate retry T-1; or go on without it: orchestrate skip T-1"
+    )

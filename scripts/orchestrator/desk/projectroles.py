@@ -50,18 +50,19 @@ def _bundled_reading(path: Path) -> RoleReading:
 
 def _users_readings(project: str, folder: str) -> list[RoleReading]:
     readings: list[RoleReading] = []
-    own = DeskPaths.of(RunPaths(project, folder)).inside("roles")  # a run of the desk has those of the desk
-    agents = os.path.join(project, ".claude", "agents")
-    for origin, paths in ((Origin.OWN, _markdown(own, deep=False)), (Origin.AGENT, _markdown(agents, deep=True))):
-        for path in paths:
-            shown = os.path.relpath(path, project).replace(os.sep, "/")
-            try:
-                data = files.read_bytes_or_none(path)
-            except CannotGoOnError as error:
-                readings.append(RoleReading(Source(shown, origin), None, (Problem(error.message, error.advice),)))
-                continue
-            if data is not None:  # else it has just been taken away, or is a link to nothing
-                readings.append(_parsed(data, Source(shown, origin, files.digest(data))))
+    # A run of the desk has the roles of the desk, and one that is kept elsewhere those of its project as well.
+    roots = dict.fromkeys([DeskPaths.of(RunPaths(project, folder)).folder, RunPaths.of(project).folder])
+    found = [(Origin.OWN, path) for root in roots for path in _markdown(os.path.join(root, "roles"), deep=False)]
+    found += [(Origin.AGENT, path) for path in _markdown(os.path.join(project, ".claude", "agents"), deep=True)]
+    for origin, path in found:
+        shown = os.path.relpath(path, project).replace(os.sep, "/")
+        try:
+            data = files.read_bytes_or_none(path)
+        except CannotGoOnError as error:
+            readings.append(RoleReading(Source(shown, origin), None, (Problem(error.message, error.advice),)))
+            continue
+        if data is not None:  # else it has just been taken away, or is a link to nothing
+            readings.append(_parsed(data, Source(shown, origin, files.digest(data))))
     return readings
 
 

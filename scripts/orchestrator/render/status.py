@@ -10,7 +10,8 @@ from orchestrator.durations import duration_text
 from orchestrator.model import Json, RunState, Status
 from orchestrator.render.markdown import one_line
 from orchestrator.render.master_plan import pause_text
-from orchestrator.render.summary import spent_text, tokens_text
+from orchestrator.render.summary import counted, spent_text, tokens_text
+from orchestrator.store.consequences import blocking_task, escalation
 from orchestrator.store.state import State
 from orchestrator.store.statustable import STATUS_CELLS
 
@@ -185,6 +186,9 @@ def _text_in(
         " · ".join(facts),
     ]
     lines += [f"! {one_line(str(run['reason']), 3 * room.words)}"] * bool(run["reason"])
+    if run["state"] in (RunState.BLOCKED, RunState.FAILED) and (task := blocking_task(state)) is not None:
+        attempts = counted(state.records[task].attempt, "attempt")
+        lines.append(f"  after {attempts}; {escalation(state, task)}")
     approvals = state.awaiting_approval()
     if approvals and approvals_reason(state) != run["reason"]:
         lines.append(f"! {one_line(approvals_reason(state), 3 * room.words)}")

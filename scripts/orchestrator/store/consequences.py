@@ -62,7 +62,7 @@ def _follow(change: Change, task: str, last: str) -> bool:
 
 def _announce_block(change: Change) -> None:
     state = change.state
-    task = _blocking_task(state)
+    task = blocking_task(state)
     if any(state.records[each].is_to_be_split for each in state.with_status(Status.FAILED)):
         return  # it may go on in a moment
     if task is None or state.announced == f"{EventType.ORCHESTRATION_BLOCKED} {task}":
@@ -73,11 +73,11 @@ def _announce_block(change: Change) -> None:
         blocking_task=task,
         failure_reason=state.records[task].reason,
         attempts=state.records[task].attempt,
-        escalation=_escalation(state, task),
+        escalation=escalation(state, task),
     )
 
 
-def _escalation(state: State, task: str) -> str:
+def escalation(state: State, task: str) -> str:
     """What a person can do about the failed ``task``."""
     words = f"mend the cause, then: orchestrate retry {task}; or go on without it: orchestrate skip {task}"
     if file := state.records[task].proposal:
@@ -85,7 +85,7 @@ def _escalation(state: State, task: str) -> str:
     return words
 
 
-def _blocking_task(state: State) -> str | None:
+def blocking_task(state: State) -> str | None:
     """The failed task to see to first: the one that stops the run, else one that others wait for."""
     stopper = state.stopped_by()
     if stopper is not None:
