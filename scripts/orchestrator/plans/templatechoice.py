@@ -66,9 +66,9 @@ class Choice:
         best = self.fits[0]
         if self.is_general:
             nearest = f"the nearest is {best.template} with {best.score}" if best.score else "no word of any is in it"
+            takes = f"a fit takes {LEAST_SCORE} points, or {LEAST_SCORE_ALONE} alone"
             return (
-                f"no template fits the request (a fit takes {LEAST_SCORE} points, or {LEAST_SCORE_ALONE} alone; {nearest}),"
-                f" so the most general one is taken: {self.template}"
+                f"no template fits the request ({takes}; {nearest}), so the most general one is taken: {self.template}"
             )
         others = [f"{fit.template} {fit.score}" for fit in self.fits if fit.template != self.template and fit.score][:2]
         after = f"; next: {', '.join(others)}" if others else ""
