@@ -30,7 +30,7 @@ SIZE = 1_000
 IDLE_S = 10.0
 
 EXEC_IMPORTS = (
-    "orchestrator.bootstrap, orchestrator.cli.main, orchestrator.cli.run, orchestrator.commands.execute, "
+    "orchestrator.bootstrap, orchestrator.cli.program, orchestrator.cli.run, orchestrator.commands.execute, "
     "orchestrator.executors.command, orchestrator.store.trust, jinja2"
 )
 

@@ -25,7 +25,7 @@ WRITING = (
     ("start", "T-01"), ("complete", "T-01", "--result", "given.md"), ("fail", "T-01"), ("skip", "T-02"), ("pause",),
     ("add", "Another", "--description", "d"), ("repair",), ("launch",), ("merge",),
     ("context", "T-01", "--add", "given.md"),
-    ("run", "--executor", "rehearse"), ("exec", "T-02", "--executor", "rehearse"), ("feed",), ("init", "--force"),
+    ("run", "--executor", "rehearse"), ("exec", "T-02", "--executor", "rehearse"), ("feed",),
     ("check", "--retry"),
 )  # fmt: skip
 
@@ -182,7 +182,8 @@ def _refused(words: tuple[str, ...]) -> list[str]:
     folders = [folder for folder in (world.folder, *world.folder.rglob("*")) if folder.is_dir()]
     try:
         (world.project / "given.md").write_text("Given.\n")
-        world.call("start", "T-01")
+        world.call("start", "T-01", "T-03")
+        world.call("complete", "T-03", "--result", "given.md")
         before = {path: path.read_bytes() for path in world.folder.rglob("*") if path.is_file()}
         for file in before:
             file.chmod(0o400)

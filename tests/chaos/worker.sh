@@ -6,7 +6,8 @@
 mark=${ORCHESTRATE_ATTEMPT#*/}
 task=${mark%/*}
 exec 9>>"busy/$task"
-flock -n 9 || echo "$mark" >>doubled
+flock -n -E 75 9
+[ $? -eq 75 ] && echo "$mark" >>doubled # another code: flock itself was killed
 cat >/dev/null
 echo "$mark" >>begun
 case $task in

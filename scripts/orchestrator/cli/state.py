@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import quick
 from orchestrator.cli.options import Ascii, AsJson, AttemptNumber, Debug, Dir, OneTask, Tasks
 from orchestrator.cli.table import HELP
 from orchestrator.commands.place import Place
@@ -20,9 +21,7 @@ def status(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from orchestrator.commands import show
-
-    raise typer.Exit(show.status(Place.here(dir, as_json), is_full=full))
+    raise typer.Exit(quick.status(full, dir, as_json))
 
 
 @app.command("list", help=HELP["list"])
@@ -47,9 +46,7 @@ def list_tasks(
 
 @app.command("next", help=HELP["next"])
 def next_tasks(ascii: Ascii = False, dir: Dir = None, as_json: AsJson = False, debug: Debug = False) -> None:
-    from orchestrator.commands import show
-
-    raise typer.Exit(show.next_tasks(Place.here(dir, as_json), is_ascii=ascii))
+    raise typer.Exit(quick.next_tasks(ascii, dir, as_json))
 
 
 @app.command("start", help=HELP["start"])
@@ -61,9 +58,7 @@ def start(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from orchestrator.commands import act
-
-    raise typer.Exit(act.start(Place.here(dir, as_json), tasks, is_renewal=renew, is_ascii=ascii))
+    raise typer.Exit(quick.start(tasks, renew, ascii, dir, as_json))
 
 
 @app.command("complete", help=HELP["complete"])
@@ -83,18 +78,7 @@ def complete(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from orchestrator.commands import act
-
-    code = act.complete(
-        Place.here(dir, as_json),
-        task,
-        result=result,
-        attempt=attempt,
-        steps=step or [],
-        summary=summary or [],
-        is_ascii=ascii,
-    )
-    raise typer.Exit(code)
+    raise typer.Exit(quick.complete(task, result, step, summary, attempt, ascii, dir, as_json))
 
 
 @app.command("fail", help=HELP["fail"])
@@ -107,9 +91,7 @@ def fail(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from orchestrator.commands import act
-
-    raise typer.Exit(act.fail(Place.here(dir, as_json), task, reason=reason, attempt=attempt, is_final=final))
+    raise typer.Exit(quick.fail(task, reason, final, attempt, dir, as_json))
 
 
 @app.command("retry", help=HELP["retry"])

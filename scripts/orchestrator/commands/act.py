@@ -1,4 +1,4 @@
-"""Commands that move tasks: ``start``, ``complete``, ``fail``, ``retry``, ``skip``; and those that hold or free a run.
+"""Commands that move tasks: ``fail``, ``retry``, ``skip``, ``approve``; and those that hold or free a run.
 
 Whoever takes a running task from its worker ends the worker under the lock of the state: else its supervisor would
 record the end of the worker first, and the task might begin anew in between.
@@ -6,128 +6,21 @@ record the end of the worker first, and the task might begin anew in between.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
 
 from orchestrator import clock
-from orchestrator.commands.answers import answer_moved, answer_tasks, started_text
-from orchestrator.commands.given_result import given_result
+from orchestrator.commands.answers import answer_moved
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session, user
 from orchestrator.commands.splitting import leave_proposals
-from orchestrator.errors import ExitCode, InvalidInputError, MoveRefusedError, Problem, UsageError
+from orchestrator.errors import ExitCode, UsageError
 from orchestrator.events import EventType
-from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.executors.limits import backoff_s
-from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import DEFAULT_SCALE, Executor, Json, Status
-from orchestrator.render.form import AgentForm, agent_box
 from orchestrator.store import moves
 from orchestrator.store.change import Failure, spent_until_now
-from orchestrator.store.schedule import Elsewhere, Holdings
-from orchestrator.store.state import State
-from orchestrator.store.trust import require_trust, verifies
-from orchestrator.system import files
-from orchestrator.system.file_steps import failure
-from orchestrator.workers import checks, hand_over
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.recovery import end_attempt
-
-
-def start(place: Place, tasks: Sequence[str], *, is_renewal: bool = False, is_ascii: bool = False) -> ExitCode:
-    """Begin tasks by hand; each holds until it is completed, failed or skipped, or its lease ends."""
-    session = open_session(place)
-    names = known_tasks(session, tasks)
-    neighbours = Neighbours(place.paths)
-    with neighbours.deciding(session.store.state), session.store.change() as change:
-        if is_renewal:
-            for task in names:
-                moves.renew(change, task)
-        else:
-            _refuse_clash(change.state, names, neighbours.elsewhere(change.state))
-            moves.start_by_hand(change, names)
-    session.show()
-    answer_tasks(session, names, "" if place.as_json else started_text(session, names, is_ascii=is_ascii))
-    return ExitCode.DONE
-
-
-def _refuse_clash(state: State, tasks: Sequence[str], elsewhere: Elsewhere) -> None:
-    """Raise where a task wants what a task of another run of the same desk holds."""
-    holdings = Holdings(elsewhere.tasks)
-    for task in tasks:
-        if clash := holdings.clash(state.tasks[task]):
-            raise MoveRefusedError(
-                f"{task} cannot run beside {clash[0]} of another run: both want {clash[1]}",
-                f"wait until {clash[0]} has ended",
-            )
-
-
-def complete(
-    place: Place,
-    task: str,
-    *,
-    result: str | None = None,
-    attempt: int | None = None,
-    steps: Sequence[str] = (),
-    summary: Sequence[str] = (),
-    is_ascii: bool = False,
-) -> ExitCode:
-    """Record the result of a running task, after the same checks that a worker's result passes."""
-    session = open_session(place)
-    store, paths = session.store, session.store.paths
-    name = known_tasks(session, [task])[0]
-    number = moves.require_running(store.state, name, attempt).attempt
-    target = hand_over.result_name(paths, store.state, name)
-    text = given_result(paths, name, result, paths.inside(*target.split("/")))
-    spec = store.state.tasks[name]
-    require_trust(paths, store.state, verifies(name))
-    problems = checks.all_problems(paths.project, spec, text, worker_environment(os.environ))
-    if problems:
-        raise InvalidInputError(
-            f"{name} stays running: its result does not count yet",
-            f"mend what is named, then run `orchestrate complete {name}` again",
-            [Problem(problem, task=name) for problem in problems],
-        )
-    data = text.encode("utf-8", "replace")
-    temp = _written(paths.inside("results"), f".{name}.{number}.hand.tmp", data)
-    try:
-        with store.change() as change:
-            moves.require_running(change.state, name, number)
-            end_attempt(store, name)
-            files.publish(temp, paths.inside(*target.split("/")))
-            spent, hash = spent_until_now(change, name), files.digest(data)
-            moves.complete(change, name, result=target, hash=hash, spent=spent, steps=steps, summary=summary)
-    finally:
-        if os.path.exists(temp):
-            os.unlink(temp)
-    refresh_assignments(paths, store.state, [name])
-    session.show()
-    form = AgentForm(
-        store.state.agents[name],
-        name,
-        spec.name,
-        spec.description,
-        steps=steps,
-        output=summary,
-        saved_to=hand_over.shown_path(paths, target),
-        duration_s=store.state.records[name].duration_s,
-        status=Status.COMPLETED,
-    )
-    answer_tasks(session, [name], "" if place.as_json else agent_box([form], is_ascii=is_ascii))
-    return ExitCode.DONE
-
-
-def _written(folder: str, name: str, data: bytes) -> str:
-    """A file with ``data`` beside the results, under no name that counts."""
-    files.make_private_folder(folder)
-    temp = os.path.join(folder, name)
-    try:
-        with os.fdopen(files.open_output(temp), "wb") as file:
-            file.write(data)
-    except OSError as error:
-        os.unlink(temp)
-        raise failure("write the result", temp, error) from error
-    return temp
 
 
 def fail(place: Place, task: str, *, reason: str, attempt: int | None = None, is_final: bool = False) -> ExitCode:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from orchestrator import clock
 from orchestrator.commands.session import Session, answer
-from orchestrator.commands.show import banner
 from orchestrator.errors import ExitCode
 from orchestrator.model import Json
-from orchestrator.render.form import AgentForm, agent_box
+from orchestrator.render.form import AgentForm, agent_box, batch_banner
 from orchestrator.render.status import task_record
 
 
@@ -49,3 +48,10 @@ def started_text(session: Session, tasks: Sequence[str], *, is_ascii: bool) -> s
         ]
         lines += [banner(session, batch, is_ascii), agent_box(forms, is_ascii=is_ascii)]
     return "\n".join(lines)
+
+
+def banner(session: Session, tasks: list[str], is_ascii: bool) -> str:
+    """The ruled line above a batch: its number, and the tasks it comes after."""
+    state = session.store.state
+    after = sorted({dep for task in tasks for dep in state.tasks[task].dep_ids}, key=list(state.tasks).index)
+    return batch_banner(state.stage(tasks[0]), after, is_ascii=is_ascii)

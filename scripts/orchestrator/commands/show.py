@@ -6,11 +6,12 @@ import json
 import time
 
 from orchestrator import clock
+from orchestrator.commands.answers import banner
 from orchestrator.commands.session import Place, Session, answer, problem_lines, read_session, tell
 from orchestrator.errors import ExitCode, UsageError
 from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import Json, Status
-from orchestrator.render.form import AgentForm, agent_box, batch_banner
+from orchestrator.render.form import AgentForm, agent_box
 from orchestrator.render.master_plan import log_entries
 from orchestrator.render.status import list_lines, next_record, run_reason, status_record, status_text, task_record
 from orchestrator.store.journal import Journal
@@ -103,13 +104,6 @@ def _next_text(session: Session, ready: list[str], held: dict[str, str], is_asci
         why = run_reason(state, now)
         lines.insert(0, f"Nothing may start now: the run is {state.run_state(now)}{f' ({why})' if why else ''}.")
     return "\n".join(lines)
-
-
-def banner(session: Session, tasks: list[str], is_ascii: bool) -> str:
-    """The ruled line above a batch: its number, and the tasks it comes after."""
-    state = session.store.state
-    after = sorted({dep for task in tasks for dep in state.tasks[task].dep_ids}, key=list(state.tasks).index)
-    return batch_banner(state.stage(tasks[0]), after, is_ascii=is_ascii)
 
 
 def log(place: Place, *, is_following: bool = False, limit: int | None = None) -> ExitCode:

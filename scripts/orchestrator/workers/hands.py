@@ -1,19 +1,14 @@
-"""What an edit of the table by hand may ask for: a result judged where it lies, a worker ended."""
+"""What an edit of the table by hand may ask for: a result judged where it lies, a worker ended.
+
+Every command has these hands and few ever use them, so what they need is imported when they do.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
-from orchestrator.errors import InvalidInputError, Problem
-from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.store.store import Store
 from orchestrator.store.table import Judged
-from orchestrator.store.trust import require_trust, verifies
-from orchestrator.system import files
-from orchestrator.workers import checks, hand_over
-from orchestrator.workers.assignments import refresh_assignments
-from orchestrator.workers.recovery import end_attempt
 
 
 class WorkerHands:
@@ -21,33 +16,18 @@ class WorkerHands:
 
     def judged(self, store: Store, task: str) -> Judged:
         """The result file of ``task`` in its place, with the same checks as ``complete``."""
-        name = hand_over.result_name(store.paths, store.state, task)
-        data = files.read_own_or_none(store.paths.inside(*name.split("/")))
-        if data is None:
-            raise InvalidInputError(
-                f"{task} cannot be completed: there is no result file {name}",
-                f"write the result to {name} and save the table again, or `orchestrate complete {task} --result FILE`",
-            )
-        require_trust(store.paths, store.state, verifies(task))
-        problems = checks.all_problems(
-            store.paths.project,
-            store.state.tasks[task],
-            data.decode("utf-8", "replace"),
-            worker_environment(os.environ),
-        )
-        if problems:
-            advice = f"mend {name}, then save the table again"
-            raise InvalidInputError(
-                f"{task} cannot be completed",
-                advice,
-                [Problem(f"{task} cannot be completed: {problem}", advice, task=task) for problem in problems],
-            )
-        return Judged(name, files.digest(data))
+        from orchestrator.workers.judged_by_hand import judged
+
+        return judged(store, task)
 
     def end_worker(self, store: Store, task: str) -> None:
         """End the worker of the running ``task``, if it has one."""
+        from orchestrator.workers.recovery import end_attempt
+
         end_attempt(store, task)
 
     def refresh(self, store: Store, tasks: Sequence[str]) -> None:
         """Write the assignments again that ``tasks`` concern."""
+        from orchestrator.workers.assignments import refresh_assignments
+
         refresh_assignments(store.paths, store.state, tasks)
