@@ -199,3 +199,17 @@ def test_a_run_directory_deleted_by_hand_is_survived_and_told(desk: DeskFolder) 
     assert "is gone" not in desk.call("runs").stderr
     assert desk.once()["exit_code"] == 0
     assert desk.status("gone") == "completed" and desk.request("gone")["orchestration_id"] != "gone"
+
+
+def test_a_request_cannot_name_the_folder_of_something_else_for_its_run(desk: DeskFolder) -> None:
+    kept = desk.folder / "runs" / "archived" / "old"
+    kept.mkdir(parents=True)
+    (kept / "final_output.md").write_text("kept")
+    half = desk.folder / "runs" / "half"
+    (half / "results").mkdir(parents=True)
+    (half / "plan.yaml").write_text("title: [")
+    for id, run in (("sly", "archived"), ("half", "half")):
+        desk.put(id, orchestration_id=run)
+    assert desk.once()["exit_code"] == 0
+    assert (kept / "final_output.md").read_text() == "kept"
+    assert (desk.request("sly")["orchestration_id"], desk.request("half")["orchestration_id"]) == ("sly", "half")

@@ -23,16 +23,20 @@ from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import ENDED, Request, RequestStatus
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, OrchestrateError, StoppedError
 from orchestrator.events import EventType
+from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import Json
 from orchestrator.paths import ARCHIVED, DeskPaths
 from orchestrator.plans.planfile import plan_text
 from orchestrator.plans.spec import checked_plan, derived_name
-from orchestrator.store.store import Store
+from orchestrator.store.state import State
+from orchestrator.store.store import FOLDERS, Store
 from orchestrator.store.trust import untrusted_parts
 from orchestrator.workers.options import Wishes
 
 _OPEN = frozenset(RequestStatus) - ENDED
 _WORKING = frozenset({RequestStatus.RUNNING})
+_HALF_MADE = frozenset({*FOLDERS, "plan.yaml", "master_plan.md", "handoffs"})
+"""What a run has before its journal is there; without that nothing of it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def work(place: Place, id: str, wishes: Wishes, wish: Wish) -> ExitCode:
 
 
 def _worked(desk: DeskPaths, queue: QueueFolder, request: Request, wishes: Wishes, wish: Wish) -> ExitCode:
-    run_id = request.orchestration_id or _run_id(desk, queue, request)
+    run_id = _run_id(desk, queue, request)
     taken = queue.change(request.id, only=_OPEN, status=RequestStatus.RUNNING, reason=None, orchestration_id=run_id)
     if taken is None or taken.status is not RequestStatus.RUNNING:
         raise CannotGoOnError(f"{request.id} is {taken.status if taken else 'gone'}", "add it again to have it done")
@@ -94,13 +98,25 @@ def _worked(desk: DeskPaths, queue: QueueFolder, request: Request, wishes: Wishe
 
 
 def _run_id(desk: DeskPaths, queue: QueueFolder, request: Request) -> str:
-    """The id of the run: that of the request, unless there is or was a run with it."""
+    """The id of the run: the one that is there, else that of the request, else a new one where both are taken."""
+    given = request.orchestration_id
+    if given is not None and os.path.exists(desk.run(given).journal):
+        return given
     queue.journal.refresh()
-    archived = os.path.join(desk.archived_runs, request.id)
-    is_taken = any(map(os.path.lexists, (desk.run(request.id).folder, archived)))
-    if is_taken or request.id in queue.journal.run_usd or request.id.casefold() == ARCHIVED:
-        return new_id(derived_name(request.request))
-    return request.id
+    for name in filter(None, (given, request.id)):
+        was_there = name in queue.journal.run_usd or os.path.lexists(os.path.join(desk.archived_runs, name))
+        if name.casefold() != ARCHIVED and not was_there and _is_free(desk.run(name).folder):
+            return name
+    return new_id(derived_name(request.request))
+
+
+def _is_free(folder: str) -> bool:
+    """Whether a run may be made there: nothing is, or only what one that was killed had begun to make."""
+    if not os.path.lexists(folder):
+        return True
+    if os.path.islink(folder) or not os.path.isdir(folder):
+        return False
+    return all(name in _HALF_MADE or name.startswith(".") for name in os.listdir(folder))
 
 
 def _begin(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place, wish: Wish, wishes: Wishes) -> None:
@@ -108,7 +124,7 @@ def _begin(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place, 
     if os.path.lexists(place.paths.folder):
         from shutil import rmtree
 
-        rmtree(place.paths.folder)  # what one that was killed had begun; nothing of it counts without its journal
+        rmtree(place.paths.folder)  # half of a run, see `_is_free`
     made = _made(desk, queue, request, place, wish)
     data = made.text.encode("utf-8", "replace")
     reading = checked_plan(data)
@@ -178,6 +194,12 @@ def _drafted(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place
     project = desk.project
     kept = os.path.splitext(desk.log(request.id))[0] + ".draft.yaml"
     assignment = Assignment(request.request, project_listing(project), exists=exists_in(project))
+
+    left = Neighbours(place.paths).elsewhere(State()).money_left_usd
+    if left is not None:
+        if left <= 0:
+            raise StoppedError("the budget of the desk is used up", "raise budget_usd in desk.yaml")
+        wish = replace(wish, budget_usd=left if wish.budget_usd is None else min(left, wish.budget_usd))
 
     def note(cost_usd: float) -> None:
         queue.journal.record(

@@ -69,6 +69,7 @@ class Desk:
     _done: dict[str, int] = field(default_factory=dict)
     _stores: dict[str, tuple[tuple[int, int], Store]] = field(default_factory=dict)
     _is_told: bool = False
+    _fault: str = ""
 
     def run(self, *, until_empty: bool) -> None:
         """Work until interrupted, or with ``until_empty`` until nothing more can be taken and nothing is under way."""
@@ -83,7 +84,7 @@ class Desk:
                 now = time.monotonic()
                 if has_ended or stamp != seen or self.queue.has_unread() or now - looked >= LOOK_S:
                     seen, looked = stamp, now
-                    is_busy = self._look()
+                    is_busy = self._look() if until_empty else self._look_whatever_happens()
                     if until_empty and not is_busy:
                         return
                 self.interrupted.wait(POLL_S)
@@ -91,6 +92,18 @@ class Desk:
             self._end()
 
     # -- one look --------------------------------------------------------------------------------
+
+    def _look_whatever_happens(self) -> bool:
+        """Look, as one who watches: a full disk is told once, and looked at again later."""
+        try:
+            is_busy = self._look()
+        except CannotGoOnError as error:
+            if error.message != self._fault:
+                self.tell(f"{error.message} (try: {error.advice})")
+            self._fault = error.message
+            return True
+        self._fault = ""
+        return is_busy
 
     def _look(self) -> bool:
         """Take what can be taken; whether anything is under way or may still become a request."""
@@ -117,6 +130,7 @@ class Desk:
         store = self._store(request)
         if request.status is RequestStatus.RUNNING and not self._is_under_way(request):
             self.tell(f"{request.id}: whoever worked on it is gone; it is taken up again")
+            self._tried.pop(request.id, None)
             if store is not None:
                 recover(store)  # its workers would go on until its turn comes
             return self._changed(request, RequestStatus.PENDING, "the process that worked on it is gone")
@@ -168,7 +182,11 @@ class Desk:
         )
         if taken is None or taken.status is not RequestStatus.RUNNING:
             return  # cancelled or removed meanwhile
-        self._children[request.id] = self.start(taken)
+        try:
+            self._children[request.id] = self.start(taken)
+        except OSError as error:
+            self._changed(taken, RequestStatus.PENDING, f"no process could be started: {error.strerror}")
+            return
         if request.id not in self.seen:
             self.seen.append(request.id)
         self.tell(f"{request.id}: taken ({request.priority})")
