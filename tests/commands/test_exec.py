@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from programs import Program, Running, wait_for
 from runfolders import RunFolder, task
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 REHEARSED = ("--executor", "rehearse")
 HEAVY = {"pydantic", "jsonschema", "psutil", "markdown_it", "yaml", "rich", "asyncio", "orchestrator.store.table"}
 
@@ -131,6 +134,21 @@ def test_a_missing_program_is_named_before_anything_starts(run: RunFolder) -> No
     run.init(task("T-01"))
     assert "no-such-agent" in run("exec", "T-01", "--command", "no-such-agent", code=3).stderr
     assert run.events("task_started") == []
+
+
+def test_checks_that_are_new_in_a_running_plan_are_not_run_before_somebody_trusts_them(run: RunFolder) -> None:
+    more = {"name": "More", "description": "More.", "verify": ["touch pwned"], "deps": ["T-01"], "id": "T-02"}
+    (run.project / "more.json").write_text(json.dumps([more]))
+    program = shlex.join([sys.executable, str(REPOSITORY / "scripts" / "orchestrate.py")])
+    run.init(task("T-01"))
+    grow = f"sh -c 'grep -q \"task is T-01\" && {program} add --file more.json >/dev/null; echo done'"
+    done = run("run", "--command", grow, code=3)
+    assert "verify of T-02: touch pwned" in done.stderr
+    assert run.statuses() == {"T-01": "completed", "T-02": "pending"}
+    assert not (run.project / "pwned").exists()
+    run.prepare("trust")
+    run("run", "--command", grow)
+    assert (run.project / "pwned").exists()
 
 
 def test_a_plan_whose_command_nobody_trusts_is_refused(run: RunFolder) -> None:

@@ -117,9 +117,16 @@ def open_attempt(
 
 
 def begin(attempt: Attempt) -> None:
-    """Write the prompt and start the worker. The start of the attempt is on record by now."""
+    """Write the prompt and start the worker. The start of the attempt is on record by now.
+
+    Raises where the task starts something that nobody trusts: the plan may have changed since the run began.
+    """
     store, paths, task = attempt.store, attempt.store.paths, attempt.task
     spec = hand_over.effective(paths, store.state, task)
+    if spec.verify:
+        from orchestrator.store.trust import require_trust, verifies
+
+        require_trust(paths, store.state, verifies(task))
     record = store.state.records[task]
     text = hand_over.task_prompt(
         paths,
