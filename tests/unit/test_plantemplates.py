@@ -470,6 +470,17 @@ class TestChoice:
         assert f"{made.fit.score} points" in made.why
         assert "demand 2" in made.why
 
+    def test_what_is_wanted_as_well_counts_half(self) -> None:
+        made = choice("Build a shop with tests and documents", BUNDLED)
+        assert made.template == "feature"
+        assert made.why == "feature fits best: 2 points (build 2); next: documentation 1"
+        assert choice("Documents with tests", BUNDLED).template == "documentation"
+
+    def test_two_points_are_enough_without_a_rival(self) -> None:
+        assert choice("Move our tests to another runner", BUNDLED).template == "migration"
+        rivalled = choice("Compare the evidence for and against microservices", BUNDLED)
+        assert (rivalled.template, rivalled.is_general) == ("research", True)
+
     def test_the_score_is_the_sum_of_the_points_of_words_that_are_there_each_once(self) -> None:
         fit = choice("look, LOOK: looks", {"small": template()}).fit
         assert fit.found == (("look", 3),)

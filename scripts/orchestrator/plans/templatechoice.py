@@ -1,6 +1,7 @@
 """Which template fits a request: by the words that each template gives points to, and nothing else.
 
-The score of a template is the sum of the points of those of its words that the request has, each counted once.
+The score of a template is the sum of the points of those of its words that the request has, each counted once; behind
+"with" stands what else is wanted ("with tests and documents"), and a word that is only there counts half.
 A word ending in ``*`` is the beginning of words; a phrase is words that follow each other. Case, accents of letters
 and punctuation do not count.
 """
@@ -21,7 +22,9 @@ LEAST_SCORE = 3
 """Points that a template needs to fit: one word that is almost only said of it, or several that hint at it."""
 
 LEAST_SCORE_ALONE = 2
-"""Points that are enough where no word of the request hints at any other template."""
+"""Points that are enough where no other template has more than half as many."""
+
+_AND_ALSO = frozenset({"including", "plus", "with"})
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -66,7 +69,7 @@ class Choice:
         best = self.fits[0]
         if self.is_general:
             nearest = f"the nearest is {best.template} with {best.score}" if best.score else "no word of any is in it"
-            takes = f"a fit takes {LEAST_SCORE} points, or {LEAST_SCORE_ALONE} alone"
+            takes = f"a fit takes {LEAST_SCORE} points, or {LEAST_SCORE_ALONE} without a rival"
             return (
                 f"no template fits the request ({takes}; {nearest}), so the most general one is taken: {self.template}"
             )
@@ -81,9 +84,11 @@ def choice(request: str, templates: Mapping[str, PlanTemplate]) -> Choice:
     Among equal scores the one whose strongest word is stronger, then the first by name.
     """
     words = words_of(request)
-    fits = [_fit(template, words) for template in templates.values()]
+    also = next((at for at, word in enumerate(words) if word in _AND_ALSO), len(words))
+    fits = [_fit(template, words, also) for template in templates.values()]
     fits.sort(key=lambda fit: (-fit.score, -max((points for _, points in fit.found), default=0), fit.template))
-    least = LEAST_SCORE if any(fit.score for fit in fits[1:]) else LEAST_SCORE_ALONE
+    has_rival = any(2 * fit.score > fits[0].score for fit in fits[1:])
+    least = LEAST_SCORE if has_rival else LEAST_SCORE_ALONE
     if fits[0].score >= least or MOST_GENERAL not in templates:
         return Choice(fits[0].template, tuple(fits), is_general=fits[0].score < least)
     return Choice(MOST_GENERAL, tuple(fits), is_general=True)
@@ -95,8 +100,13 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall("".join(character for character in plain if not unicodedata.combining(character)))
 
 
-def _fit(template: PlanTemplate, words: Sequence[str]) -> Fit:
-    found = [(phrase, points) for phrase, points in template.words.items() if _has(words, phrase)]
+def _fit(template: PlanTemplate, words: Sequence[str], also: int) -> Fit:
+    """How well ``template`` fits ``words``, of which those from ``also`` on say what else is wanted."""
+    found = []
+    for phrase, points in template.words.items():
+        worth = points if _has(words[:also], phrase) else points // 2
+        if worth and _has(words, phrase):
+            found.append((phrase, worth))
     return Fit(template.name, tuple(sorted(found, key=lambda each: -each[1])))
 
 
