@@ -35,6 +35,7 @@ class EventType(StrEnum):
     APPROVED = "approved"
     TRUSTED = "trusted"
     WORKER_LOST = "worker_lost"
+    SLOWED_DOWN = "slowed_down"
     PAUSED = "paused"
     RESUMED = "resumed"
     QUIET_HOURS_SET = "quiet_hours_set"
@@ -162,6 +163,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
     EventType.APPROVED: {"by": "who", "note": "their words"},
     EventType.TRUSTED: {"hash": "digest of what may start programs"},
     EventType.WORKER_LOST: {"reason": "how it was found", "pid": "of the worker"},
+    EventType.SLOWED_DOWN: {"reason": "what the API answers while the worker tries again"},
     EventType.PAUSED: {
         "kind": "limit, hand, quiet, login, money, budget or cancelled",
         "reason": "why",

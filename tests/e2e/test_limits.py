@@ -161,6 +161,26 @@ def test_an_overloaded_api_is_asked_by_fewer_workers_for_a_while(
     assert all(api.asked(rf"Work {number}\.")[0].arrived_s > freed for number in (5, 6))
 
 
+def test_a_worker_that_tries_again_by_itself_slows_the_run_down_before_it_fails(
+    standin: Start,
+    planned: Callable[..., None],
+    orchestrate: Program,
+    project: Path,
+    status: Callable[[], dict[str, Any]],
+) -> None:
+    """The CLI's own ten retries take minutes; the others need not wait for their end."""
+    busy = fail(500)
+    standin([Rule("Work", by_request(busy, busy, busy, busy, say("In the end.")))])
+    planned(1)
+    running = orchestrate.start("run", "--jobs", "4")
+    wait_for(lambda: running.process.poll() is not None or "slowed down until" in (status()["reason"] or ""))
+    assert status()["tasks"]["T-01"]["status"] in ("running", "completed")
+    done = running.wait(60)
+    assert done.code == 0, done.stderr
+    assert "HTTP 500" in (project / ".orchestrator/master_plan.md").read_text()
+    assert status()["tasks"]["T-01"]["retries"] == 0
+
+
 def test_a_budget_is_a_cap_whose_overshoot_is_shown_and_a_raised_one_goes_on(
     standin: Start,
     planned: Callable[..., None],

@@ -255,6 +255,14 @@ class TestLog:
                 {"kept": "m.old"},
                 ["Repaired", "- The table was rebuilt from the journal; the old file is m.old"],
             ),
+            (
+                EventType.SLOWED_DOWN,
+                {"agent": "Agent-01", "reason": "HTTP 529, overloaded"},
+                [
+                    *("Slowed Down", "- The API asks for it while T-01 tries again: HTTP 529, overloaded"),
+                    "- Fewer tasks at a time for a while",
+                ],
+            ),
             (EventType.WORKER_LOST, {"agent": "Agent-01", "reason": "gone"}, ["Agent-01 Worker Lost", "- T-01: gone"]),
         ],
     )

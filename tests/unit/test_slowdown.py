@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dags import task
+from orchestrator.events import EventType
 from orchestrator.model import Status
 from orchestrator.render.status import run_reason
 from orchestrator.store import moves
@@ -62,6 +63,24 @@ class TestSlowdown:
             run.now += 1
         run.now += SLOWDOWN_S
         assert slots(run) == 4
+        run.now += SLOWDOWN_S
+        assert slots(run) == 8
+
+    def test_a_worker_whose_cli_tries_again_by_itself_halves_them_before_it_has_failed(self, run: Run) -> None:
+        begin(run, "T-1", "T-2")
+        for name in ("T-1", "T-2"):
+            run.now += 1
+            run.record(EventType.SLOWED_DOWN, name, attempt=1, agent="Agent-01", reason="HTTP 529, overloaded")
+        assert slots(run) == 4
+        refuse(run, "T-1")
+        assert slots(run) == 4
+
+    def test_while_it_is_refused_again_the_quiet_minute_begins_anew(self, run: Run) -> None:
+        begin(run, "T-1")
+        for _ in range(4):
+            run.now += SLOWDOWN_S / 2
+            run.record(EventType.SLOWED_DOWN, "T-1", attempt=1, agent="Agent-01", reason="HTTP 529, overloaded")
+            assert slots(run) == 4
         run.now += SLOWDOWN_S
         assert slots(run) == 8
 

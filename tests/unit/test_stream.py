@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.executors.claude_events import ApiRetry, Usage
-from orchestrator.executors.stream import StreamReading, is_login_refused, read_stream
+from orchestrator.executors.outcome import OutcomeKind, Refusal
+from orchestrator.executors.stream import StreamReading, read_stream, refusal_in
 from orchestrator.model import Json
 
 TRANSCRIPTS = Path(__file__).parents[1] / "data" / "claude"
@@ -384,21 +385,25 @@ def retried(attempt: int, status: int | None = 401, error: str = "authentication
     return json.dumps({**event, "error_status": status}).encode() + b"\n"
 
 
+LOGIN, BUSY = Refusal(OutcomeKind.LOGIN, "HTTP 401, authentication_failed"), OutcomeKind.BACK_OFF
+
+
 @pytest.mark.parametrize(
-    ("tail", "is_refused"),
+    ("tail", "refusal"),
     [
-        (b"", False),
-        (retried(1), False),
-        (retried(1) + retried(2), True),
-        (b'cut in the middle"}\n' + retried(2), True),
-        (retried(2) + retried(3)[:-1], True),
-        (retried(3)[:-1], False),
-        (retried(2, 529, "overloaded"), False),
-        (retried(2, 429, "rate_limit"), False),
-        (retried(2, None, "unknown"), False),
-        (retried(2) + b'{"type":"assistant","message":{}}\n', False),
-        (b'{"type":"user","text":"api_retry"}\n', False),
+        (b"", None),
+        (retried(1), None),
+        (retried(1) + retried(2), LOGIN),
+        (b'cut in the middle"}\n' + retried(2), LOGIN),
+        (retried(2) + retried(3)[:-1], LOGIN),
+        (retried(3)[:-1], None),
+        (retried(2, 529, "overloaded"), Refusal(BUSY, "HTTP 529, overloaded")),
+        (retried(2, 429, "rate_limit"), Refusal(BUSY, "HTTP 429, rate_limit")),
+        (retried(1, 429, "rate_limit"), None),
+        (retried(2, None, "unknown"), None),
+        (retried(2) + b'{"type":"assistant","message":{}}\n', None),
+        (b'{"type":"user","text":"api_retry"}\n', None),
     ],
 )
-def test_a_login_that_is_refused_twice_in_a_row_is_seen_in_the_last_words(tail: bytes, is_refused: bool) -> None:
-    assert is_login_refused(tail) is is_refused
+def test_what_is_refused_twice_in_a_row_is_seen_in_the_last_words(tail: bytes, refusal: Refusal | None) -> None:
+    assert refusal_in(tail) == refusal

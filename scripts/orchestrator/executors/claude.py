@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from orchestrator.executors.claude_argv import claude_arguments, worker_environment
 from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program, start_process
 from orchestrator.executors.judging import judge_claude
-from orchestrator.executors.outcome import Outcome
-from orchestrator.executors.stream import is_login_refused, read_stream
+from orchestrator.executors.outcome import Outcome, Refusal
+from orchestrator.executors.stream import read_stream, refusal_in
 from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, Task
 from orchestrator.system import files
 
@@ -74,9 +74,9 @@ class ClaudeExecution:
         """A session that was put back goes on where it stopped."""
         return session_id is not None
 
-    def is_refused(self, job: Job) -> bool:
-        """The CLI tries a login that was refused again for more than two minutes; the last words of its log tell."""
-        return is_login_refused(files.read_tail(job.output, _LAST_WORDS))
+    def refusal(self, job: Job) -> Refusal | None:
+        """The CLI tries again by itself, up to three minutes, whatever the answer is; its log tells each time."""
+        return refusal_in(files.read_tail(job.output, _LAST_WORDS))
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Longer than the longest silent tool call, which takes ten minutes."""

@@ -55,6 +55,11 @@ class ApiRetry:
     status: int | None
     error: str
 
+    @property
+    def words(self) -> str:
+        """The answer that made it try again, for a person."""
+        return f"HTTP {self.status}, {self.error}" if self.status else self.error or "no answer"
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program, start_process
 from orchestrator.executors.judging import judge_command
-from orchestrator.executors.outcome import Outcome
+from orchestrator.executors.outcome import Outcome, Refusal
 from orchestrator.model import Task
 from orchestrator.system import files
 
@@ -52,9 +52,9 @@ class CommandExecution:
         """A command knows no sessions."""
         return False
 
-    def is_refused(self, job: Job) -> bool:
-        """A command knows no login."""
-        return False
+    def refusal(self, job: Job) -> Refusal | None:
+        """A command says nothing of an API."""
+        return None
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Only when the plan says one: a command may be silent until its end."""

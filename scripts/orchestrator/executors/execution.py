@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from orchestrator.errors import CannotGoOnError
-from orchestrator.executors.outcome import Outcome
+from orchestrator.executors.outcome import Outcome, Refusal
 from orchestrator.model import Task
 from orchestrator.system.locks import FileLock
 from orchestrator.system.processes import Worker, end_worker, start_worker
@@ -125,8 +125,8 @@ class Execution(Protocol):
         """Whether an attempt can go on in the session of one that was put back."""
         ...
 
-    def is_refused(self, job: Job) -> bool:
-        """Whether the output so far says that the API refuses the login, so that to wait for the end is in vain."""
+    def refusal(self, job: Job) -> Refusal | None:
+        """What the API refuses the worker with again and again, by its output so far; None when it does not."""
         ...
 
     def idle_timeout_s(self, task: Task) -> float | None:

@@ -95,7 +95,7 @@ def judge_command(
 
 def _refused(stream: StreamReading) -> Outcome:
     last = stream.api_retries[-1] if stream.api_retries else None
-    said = f" (HTTP {last.status}, {last.error})" if last else ""
+    said = f" ({last.words})" if last else ""
     return Outcome(OutcomeKind.LOGIN, f"the API refuses the login{said}: log in with claude, or mend the API key")
 
 

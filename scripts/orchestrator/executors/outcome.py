@@ -29,6 +29,14 @@ class OutcomeKind(StrEnum):
     WORKER_LOST = "worker_lost"
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the API refuses a worker with that goes on asking: ``LOGIN`` or ``BACK_OFF``, and the answer in words."""
+
+    kind: OutcomeKind
+    reason: str
+
+
 _PUT_BACK = frozenset(
     {
         OutcomeKind.USAGE_LIMIT,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from orchestrator.executors.execution import Cause, Job
-from orchestrator.executors.outcome import Outcome, OutcomeKind
+from orchestrator.executors.outcome import Outcome, OutcomeKind, Refusal
 from orchestrator.model import Task
 from orchestrator.system import files
 from orchestrator.system.processes import Worker
@@ -100,9 +100,9 @@ class RehearsalExecution:
         """A rehearsal knows no sessions."""
         return False
 
-    def is_refused(self, job: Job) -> bool:
-        """A rehearsal knows no login."""
-        return False
+    def refusal(self, job: Job) -> Refusal | None:
+        """A rehearsal asks no API."""
+        return None
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Only when the plan says one: a rehearsal writes nothing until its end."""

@@ -30,6 +30,10 @@ from orchestrator.executors.claude_events import (
 from orchestrator.executors.writes import writes_within
 from orchestrator.model import Json
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orchestrator.executors.outcome import Refusal
+
 SYNTHETIC = "<synthetic>"
 """The model of messages that the CLI writes itself, for example for an API error."""
 
@@ -223,25 +227,24 @@ class StreamReading:
                 self.tool_uses[use.id] = replace(use, failed=failed, was_refused=refused)
 
 
-LOGIN_TRIES = 2
-"""So often the login may be refused in a row: another process may just be refreshing the token."""
+REFUSALS = 2
+"""So often in a row an answer is a refusal; the first may pass, as when another process is refreshing the login."""
 
 
-def is_login_refused(tail: bytes) -> bool:
-    """Whether the last whole event in ``tail``, the end of a log, announces another try of a refused login."""
+def refusal_in(tail: bytes) -> Refusal | None:
+    """What the API refuses the worker with, when the last whole event in ``tail``, the end of a log, says so again."""
     *_, last = b"", *(line for line in tail.split(b"\n")[:-1] if line.strip())
     if b'"api_retry"' not in last:
-        return False
+        return None
     from orchestrator.executors.failures import kind_by_code
-    from orchestrator.executors.outcome import OutcomeKind
+    from orchestrator.executors.outcome import OutcomeKind, Refusal
 
     reading = read_stream(last)
     retry = reading.api_retries[-1] if reading.api_retries else None
-    return (
-        retry is not None
-        and retry.attempt >= LOGIN_TRIES
-        and kind_by_code(retry.error, retry.status) is OutcomeKind.LOGIN
-    )
+    if retry is None or retry.attempt < REFUSALS:
+        return None
+    kind = kind_by_code(retry.error, retry.status)
+    return Refusal(kind, retry.words) if kind in (OutcomeKind.LOGIN, OutcomeKind.BACK_OFF) else None
 
 
 def read_stream(data: bytes) -> StreamReading:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from orchestrator.errors import CannotGoOnError
 from orchestrator.executors.execution import Cause, Execution, Job
-from orchestrator.executors.outcome import Outcome, OutcomeKind
+from orchestrator.executors.outcome import Outcome, OutcomeKind, Refusal
 from orchestrator.launchers import ssh
 from orchestrator.launchers.feed import GIVE_AGAIN_S, Outlet
 from orchestrator.launchers.hosts import Host
@@ -247,9 +247,9 @@ class RemoteExecution:
         """A session stays on the host where it began, and the next attempt may run on another."""
         return False
 
-    def is_refused(self, job: Job) -> bool:
+    def refusal(self, job: Job) -> Refusal | None:
         """Not known: what a worker prints comes back at its end."""
-        return False
+        return None
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Never: what a worker prints comes back at its end, so that its silence says nothing."""

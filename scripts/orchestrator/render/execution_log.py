@@ -187,6 +187,11 @@ def _worker_lost(event: Event) -> list[Entry]:
     return [(f"{_agent(event)} Worker Lost", [_with(_text(event, "task"), event, "reason")])]
 
 
+def _slowed_down(event: Event) -> list[Entry]:
+    told = _with(f"The API asks for it while {_text(event, 'task')} tries again", event, "reason")
+    return [("Slowed Down", [told, "Fewer tasks at a time for a while"])]
+
+
 def _paused(event: Event) -> list[Entry]:
     until, since = _number(event, "until") or None, clock.parse_utc(str(event["timestamp"]))
     return [("Paused", [pause_text(Pause(_text(event, "kind"), str(event.get("reason") or ""), until, since))])]
@@ -296,6 +301,7 @@ _ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
     EventType.APPROVED: _approved,
     EventType.TRUSTED: _trusted,
     EventType.WORKER_LOST: _worker_lost,
+    EventType.SLOWED_DOWN: _slowed_down,
     EventType.PAUSED: _paused,
     EventType.QUIET_HOURS_SET: _quiet_hours_set,
     EventType.RESUMED: _resumed,

@@ -136,14 +136,23 @@ def _on_task_completed(state: State, event: Event, at: float) -> None:
 
 
 def _slow_down(state: State, record: TaskRecord, event: Event, at: float) -> None:
-    """Note that the API asked to slow down; attempts that had begun before it last did say nothing new."""
-    if event.get("kind") != BACK_OFF:
-        return
+    if event.get("kind") == BACK_OFF:
+        _slowed(state, record, at)
+
+
+def _on_slowed_down(state: State, event: Event, at: float) -> None:
+    _slowed(state, state.records[str(event["task"])], at)
+
+
+def _slowed(state: State, record: TaskRecord, at: float) -> None:
+    """Note that the API asked to slow down; for attempts that had begun before it last did, only that it still does."""
     before = state.slowdown
     if before is None or not before.level_at(at):
         state.slowdown = Slowdown(1, at)
     elif (record.start or at) >= before.at:
         state.slowdown = Slowdown(before.level_at(at) + 1, at)
+    else:
+        state.slowdown = Slowdown(before.level_at(at), at)
 
 
 def _on_task_failed(state: State, event: Event, at: float) -> None:
@@ -286,6 +295,7 @@ _CHANGES: dict[str, Callable[[State, Event, float], None]] = {
     EventType.SPLIT_PROPOSED: _on_split_proposed,
     EventType.APPROVED: _on_approved,
     EventType.TRUSTED: _on_trusted,
+    EventType.SLOWED_DOWN: _on_slowed_down,
     EventType.PAUSED: _on_paused,
     EventType.RESUMED: _on_resumed,
     EventType.QUIET_HOURS_SET: _on_quiet_hours_set,

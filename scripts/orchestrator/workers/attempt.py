@@ -41,7 +41,8 @@ class Attempt:
 
     ``begun`` is for people, ``begun_s`` (monotonic) for timeouts and durations, which no change of the clock touches.
     ``least_free`` is the smallest number of bytes that the disk had left while it ran, ``before`` what git said of the
-    project when it began, for a task with ``writes``.
+    project when it began, for a task with ``writes``; ``slowed_s`` (monotonic), when it last
+    told that the API asks to slow down.
     """
 
     store: Store
@@ -59,6 +60,7 @@ class Attempt:
     begun_s: float = field(default_factory=time.monotonic)
     least_free: int = ENOUGH_FREE
     before: Tree | None = None
+    slowed_s: float = -math.inf
 
     @property
     def is_current(self) -> bool:

@@ -13,8 +13,11 @@ from dataclasses import dataclass, replace
 
 from orchestrator import clock
 from orchestrator.errors import ExitCode, OrchestrateError
+from orchestrator.events import EventType
 from orchestrator.executors.execution import Cause
+from orchestrator.executors.outcome import OutcomeKind
 from orchestrator.model import DEFAULT_TIMEOUT_S, Status
+from orchestrator.store.records import SLOWDOWN_S
 from orchestrator.store.store import Store
 from orchestrator.system import files
 from orchestrator.system.processes import Worker
@@ -24,6 +27,8 @@ from orchestrator.workers.leftovers import end_leftovers
 from orchestrator.workers.live import HEARTBEAT_S, Live, show_live
 
 TICK_S = 0.1
+SLOWED_AGAIN_S = SLOWDOWN_S / 2
+"""How long a worker that goes on being refused says nothing more of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +158,12 @@ class Supervisor:
                 # Not at the very start: a task that takes no time would pay as much for being shown as for its work.
                 self._show(attempt, live, now, now - progressed)
         cause = self._cause_to_end(attempt, now, progressed, is_read)
-        if cause is None and has_grown and attempt.execution.is_refused(job):
+        refusal = attempt.execution.refusal(job) if has_grown and cause is None else None
+        if refusal is not None and refusal.kind is OutcomeKind.LOGIN:
             cause = Cause.REFUSED
+        elif refusal is not None and now - attempt.slowed_s >= SLOWED_AGAIN_S:
+            attempt.slowed_s = now
+            self._slow_down(attempt, refusal.reason)
         if cause is not None:
             attempt.cause = cause
             threading.Thread(target=attempt.end, args=(cause, self._grace_s), daemon=True).start()
@@ -170,6 +179,18 @@ class Supervisor:
             show_live(self._store.paths, attempt.live)
         except OrchestrateError:
             pass
+
+    def _slow_down(self, attempt: Attempt, reason: str) -> None:
+        """Note that the API asks to slow down while the worker itself tries again; it is no failure yet."""
+        try:
+            with self._store.change() as change:
+                if attempt.is_current:
+                    agent = change.state.agents[attempt.task]
+                    change.record(
+                        EventType.SLOWED_DOWN, attempt.task, attempt=attempt.number, agent=agent, reason=reason
+                    )
+        except OrchestrateError:
+            pass  # it is recorded with the failure, if it becomes one
 
     def _cause_to_end(self, attempt: Attempt, now: float, progressed: float, is_read: bool) -> Cause | None:
         if attempt.job is None:
