@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from standin import Behaviour, Request, Rule, Standin, by_request, by_turn, costing, fail, held, limit, say, use
 
-from programs import Program
+from programs import Program, wait_for
 
 Start = Callable[[list[Rule]], Standin]
 CREDIT = "Your credit balance is too low to access the Anthropic API."
@@ -44,13 +44,6 @@ def status(orchestrate: Program) -> Callable[[], dict[str, Any]]:
         return {**said["run"], "tasks": {task["id"]: task for task in said["tasks"]}}
 
     return look
-
-
-def wait_for(what: Callable[[], object], within_s: float = 60.0) -> None:
-    end = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("subscription")

@@ -122,6 +122,15 @@ def test_it_runs_the_plan_a_second_start_does_nothing_again_and_both_end_with_a_
     assert run.status()["run"]["merged"] is True
 
 
+def test_a_task_is_set_aside_its_share_of_the_money_by_the_slots_that_the_script_was_told(
+    run: RunFolder, run_sh: Program
+) -> None:
+    run.init(rehearsed("T-01"), budget_usd=1.0)
+    run("launch", "--executor", "rehearse", "--jobs", "8")
+    assert run_sh("--jobs", "2", "--no-merge").code == 0
+    assert [event["reserved_usd"] for event in run.events("task_started")] == [0.5]
+
+
 def test_what_waits_for_approval_ends_it_with_4_and_a_failed_task_with_1_and_what_there_is_is_merged(
     run: RunFolder, run_sh: Program, launch: Callable[..., None]
 ) -> None:

@@ -31,11 +31,12 @@ run_task() {
   unset "${!PARALLEL_@}"
   exec '/home/jörg/-it'"'"'s [x] "q" `b` $(touch pwned) {{ 7 * 7 }} {} {1} \ ; & 🚀
 rm -rf ~/.venv/bin/python' '/home/jörg/-it'"'"'s [x] "q" `b` $(touch pwned) {{ 7 * 7 }} {} {1} \ ; & 🚀
-rm -rf ~/orchestrate.py' exec --fed --dir '/home/jörg/-it'"'"'s [x] "q" `b` $(touch pwned) {{ 7 * 7 }} {} {1} \ ; & 🚀
+rm -rf ~/orchestrate.py' exec --fed --jobs "$task_jobs" --dir '/home/jörg/-it'"'"'s [x] "q" `b` $(touch pwned) {{ 7 * 7 }} {} {1} \ ; & 🚀
 rm -rf ~/.orchestrator' --executor command --command 'agent '"'"'a b'"'"' "c" \ ~ * ü
 {% raw %} $(touch pwned)' --scale 0.5 -- "$1" >/dev/null
 }
 export -f run_task
+export task_jobs # from which follows what is set aside for a task
 
 # What GNU parallel runs on another machine, with task and attempt as $1 and $2; a POSIX shell is all it needs. The
 # command and its arguments are lines of a file, so that none of them meets a shell. Files that tasks before it made go
@@ -113,6 +114,7 @@ while (($#)); do
   shift
 done
 [[ $jobs =~ ^[1-9][0-9]{0,3}$ ]] || fail 2 "--jobs is '$jobs', expected a number from 1 to 9999"
+task_jobs=$jobs
 if [[ -n $hosts ]]; then
   [[ -f $hosts ]] || fail 3 "there is no file $hosts" "try: a file with a line for each machine, such as 4/build-1"
   hosts=$(cd -- "$(dirname -- "$hosts")" && pwd)/$(basename -- "$hosts")
@@ -151,7 +153,7 @@ if [[ -n $dry_run ]]; then
   if [[ -n $hosts ]]; then
     printf 'On the machines of %s, as task and attempt, in %s.\n' "$hosts" "$workdir"
   else
-    printf 'Each as: %s\n' "$(printf '%q ' "${orchestrate[@]}" exec --fed "${options[@]}")-- ID"
+    printf 'Each as: %s\n' "$(printf '%q ' "${orchestrate[@]}" exec --fed --jobs "$jobs" "${options[@]}")-- ID"
   fi
   exit 0
 fi
