@@ -26,8 +26,9 @@ CHAIN = [TASK.format("First", ""), *(TASK.format(f"N{n}", f", deps: [T-{n - 1:02
 SPECIMENS = {
     "fewer than 3": plan(*several(2)),
     "more than 10 are hard": plan(*several(11)),
-    "must be text, found a list": plan(*several(3, ", role: [docs, review]")),
+    "names 2 roles": plan(*several(3, ", role: [docs, review]")),
     "may change the same files": plan(*several(3, ", writes: [a]")),
+    "which may run at the same time": plan(*several(2), "{name: C, description: Use T-01, success_criteria: [x]}"),
     "shorter than its estimate": plan(*several(3, ", estimate: 20m, timeout: 5m")),
     "nothing says how": plan(*several(3), "{name: Bare, description: x}"),
     "over 20m": plan(*several(3, ", estimate: 31m")),
