@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from programs import wait_for
 from runfolders import RunFolder, task
 
 NEVER = "sh -c 'cat >/dev/null; exit 3'"
@@ -68,6 +69,25 @@ def test_what_is_not_safe_to_retry_or_a_part_itself_is_not_split(run: RunFolder,
     run.orchestrate("exec", "T-01", "--command", NEVER)
     assert run.events("split_proposed") == []
     assert run.entry("T-01")["status"] == "failed"
+
+
+def test_a_feed_leaves_a_proposal_before_it_ends(run: RunFolder) -> None:
+    run.init(big(), task("T-02", deps=["T-01"]))
+    feed = run.orchestrate.start("feed", "--command", NEVER)
+    wait_for(lambda: "T-01" in feed.stdout)
+    assert run.orchestrate("exec", "T-01", "--fed", "--command", NEVER).code == 1
+    assert feed.wait(60).code == 1
+    assert "orchestrate decompose T-01 --from .orchestrator/T-01.split.yaml" in feed.stderr
+    assert len(run.events("split_proposed")) == len(run.events("orchestration_blocked")) == 1
+
+
+def test_what_cannot_be_put_on_record_does_not_hold_the_run(run: RunFolder) -> None:
+    run.init(big())
+    (run.folder / "T-01.split.yaml").mkdir()
+    done = run("run", "--command", NEVER, code=1)
+    assert "no parts are proposed" in done.stderr
+    assert "file" not in run.events("split_proposed")[0]
+    assert "decompose" not in run.events("orchestration_blocked")[0]["escalation"]
 
 
 def test_a_task_that_is_skipped_before_it_is_split_is_left_alone(run: RunFolder) -> None:

@@ -51,14 +51,15 @@ class Splitting:
         self._place = place
         self._options = options
         self._thread: threading.Thread | None = None
+        self._tried: set[tuple[str, int]] = set()
 
     def is_needed(self, state: State) -> bool:
         """Whether a task is to be split, or is just being split."""
-        return bool(to_be_split(state)) or (self._thread is not None and self._thread.is_alive())
+        return bool(self._untried(state)) or (self._thread is not None and self._thread.is_alive())
 
     def look(self, state: State) -> None:
         """Begin, if there is something to split and nothing under way."""
-        if (self._thread is None or not self._thread.is_alive()) and to_be_split(state):
+        if (self._thread is None or not self._thread.is_alive()) and self._untried(state):
             self._thread = threading.Thread(target=self._split_all, name="splitting", daemon=True)
             self._thread.start()
 
@@ -72,11 +73,18 @@ class Splitting:
             self._thread.join(10.0)
 
     def _split_all(self) -> None:
-        from orchestrator.commands.session import beside
+        from orchestrator.commands.session import beside, tell
 
         session = beside(self._place)
-        for task in to_be_split(session.store.state):
-            _split_or_propose(session, task, self._options)
+        for task in self._untried(session.store.state):
+            self._tried.add((task, session.store.state.records[task].attempt))
+            try:
+                _split_or_propose(session, task, self._options)
+            except OrchestrateError as error:
+                tell(f"{task} was not split: {error.message}")  # such as a full disk; a run does not wait for that
+
+    def _untried(self, state: State) -> list[str]:
+        return [task for task in to_be_split(state) if (task, state.records[task].attempt) not in self._tried]
 
 
 def _split_or_propose(session: Session, task: str, options: RunOptions) -> None:

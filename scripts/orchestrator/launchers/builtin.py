@@ -96,8 +96,9 @@ class Runner:
             self._turn(ended)
             self.view.show(soon=True)
             if not self._under_way:
+                is_at_work = self.view.is_at_work()  # before the look at what it has done
                 self.store.refresh()
-                if not self.view.is_at_work() and self._course.is_over():
+                if not is_at_work and self._course.is_over():
                     return
                 if not self._course.slots():
                     raise CannotGoOnError(

@@ -113,7 +113,8 @@ class Feeder:
                 self.outlet.write(choice.task)
             if not self.outlet.is_read():
                 return
-            if not self._given and not self.view.is_at_work() and self._course.is_over():
+            is_idle = not self._given and not self.view.is_at_work()
+            if is_idle and not self._has_news() and self._course.is_over():
                 return
             now = time.monotonic()
             self.interrupted.wait(self._course.wait_s(POLL_S if now - news < 1.0 else QUIET_POLL_S))
