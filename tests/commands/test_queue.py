@@ -191,9 +191,11 @@ def test_what_has_ended_is_archived_with_its_request_and_found_again(desk: DeskF
     folder = ["--dir", ".orchestrator/runs/done"]
     desk.call.prepare("skip", "T-01", *folder)
     desk.put("done", orchestration_id="done", status="completed")
+    (desk.folder / "queue" / "logs").mkdir()
+    (desk.folder / "queue" / "logs" / "done.log").write_text("said")
     assert json.loads(desk.call.prepare("archive", "--json"))["archived"] == [], "it has just ended"
     assert json.loads(desk.call.prepare("archive", "--older-than", "0s", "--json"))["archived"] == ["done"]
-    assert (desk.folder / "queue" / "archived" / "done.json").exists()
+    assert {path.name for path in (desk.folder / "queue" / "archived").iterdir()} == {"done.json", "done.log"}
     short, whole = (json.loads(desk.call.prepare("runs", *words, "--json")) for words in ([], ["--all"]))
     assert (short["total"], short["archived"], whole["total"]) == (1, 1, 2)
     kept = next(each for each in whole["orchestrations"] if each["archived"])

@@ -59,6 +59,7 @@ def test_requests_of_every_kind_are_triaged_routed_planned_run_and_reported(desk
         assert (desk.folder / "runs" / id / "final_output.md").exists()
         assert (desk.folder / "runs" / id / "report.md").exists()
 
+    assert {path.name for path in (desk.folder / "queue" / "locks").iterdir()} == {"desk.lock", "queue.lock"}
     (kept,) = (desk.folder / "queue" / "refused").iterdir()
     assert kept.read_bytes() == b"\x00\xff{"
     refusal = next(each for each in desk.events("queue") if each["type"] == "request_refused")

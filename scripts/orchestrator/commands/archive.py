@@ -92,6 +92,8 @@ def _put_aside(desk: DeskPaths, queue: QueueFolder, name: str, request: Request 
     if request is not None:
         files.make_private_folder(desk.archived_requests)
         _rename(desk.request(request.id), os.path.join(desk.archived_requests, f"{request.id}.json"))
+        if os.path.exists(desk.log(request.id)):
+            _rename(desk.log(request.id), os.path.join(desk.archived_requests, f"{request.id}.log"))
     shown = os.path.relpath(os.path.join(desk.archived_runs, name), desk.project)
     queue.journal.record(EventType.RUN_ARCHIVED, name, kept=shown, cost_usd=cost_usd)
 

@@ -31,6 +31,7 @@ from orchestrator.plans.spec import checked_plan, derived_name
 from orchestrator.store.state import State
 from orchestrator.store.store import FOLDERS, Store
 from orchestrator.store.trust import untrusted_parts
+from orchestrator.system.locks import remove_free_lock
 from orchestrator.workers.options import Wishes
 
 _OPEN = frozenset(RequestStatus) - ENDED
@@ -66,6 +67,7 @@ def work(place: Place, id: str, wishes: Wishes, wish: Wish) -> ExitCode:
             return _worked(desk, queue, request, wishes, wish)
     finally:
         lock.release()
+        remove_free_lock(lock.path)
 
 
 def _worked(desk: DeskPaths, queue: QueueFolder, request: Request, wishes: Wishes, wish: Wish) -> ExitCode:
