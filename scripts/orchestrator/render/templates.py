@@ -5,12 +5,14 @@ Text of plans and results is only ever a value of a template, never its source.
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import BytecodeCache, Environment, Template
 
 FOLDER = Path(__file__).resolve().parent.parent / "templates"
 
@@ -28,7 +30,7 @@ def rendered(name: str, /, **values: object) -> str:
 
 @cache
 def template(name: str) -> Template:
-    """The compiled template ``name``; the first call in a process compiles it, for some milliseconds."""
+    """The compiled template ``name``, compiled once for all processes where its cache can be written."""
     return environment().get_template(name)
 
 
@@ -53,6 +55,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        bytecode_cache=_compiled(),
     )
     made.filters.update(
         cell=markdown.cell,
@@ -71,3 +74,22 @@ def environment() -> Environment:
         tokens=summary.tokens_text,
     )
     return made
+
+
+def _compiled() -> BytecodeCache:
+    """Compiled templates are kept where Python keeps compiled modules, and looked up by a hash of their source.
+
+    A worker is started for each task, and to compile its prompt's template would take a seventh of that.
+    """
+    from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
+
+    class BesideTheTemplates(FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            if sys.dont_write_bytecode:
+                return
+            with suppress(OSError):  # a folder that cannot be written, a full disk
+                Path(self.directory).mkdir(exist_ok=True)
+                super().dump_bytecode(bucket)
+
+    return BesideTheTemplates(str(FOLDER / "__pycache__"), f"%s.{sys.implementation.cache_tag}.jinja")

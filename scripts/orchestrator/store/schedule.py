@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from heapq import merge
 
 from orchestrator.model import Status, Task
-from orchestrator.plans.globs import overlap
 from orchestrator.store.state import State
 
 
@@ -159,10 +158,13 @@ class Holdings:
             holder = self._resources.get(resource)
             if holder is not None and holder != task.id:
                 return holder, f"the resource {resource}"
-        for glob in task.writes:
-            for other, holder in self._writes:
-                if holder != task.id and overlap(glob, other):
-                    return holder, f"the files {glob} and {other}"
+        if task.writes and self._writes:
+            from orchestrator.plans.globs import overlap
+
+            for glob in task.writes:
+                for other, holder in self._writes:
+                    if holder != task.id and overlap(glob, other):
+                        return holder, f"the files {glob} and {other}"
         return None
 
 

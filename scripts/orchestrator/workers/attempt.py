@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from orchestrator import clock
 from orchestrator.errors import OrchestrateError
 from orchestrator.executors.execution import Cause, Execution, Handle, Job
-from orchestrator.executors.limits import backoff_s
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.model import Status, WritesPolicy
 from orchestrator.render.prompt import Audience
@@ -211,6 +210,8 @@ def record(change: StoreChange, verdicts: Sequence[Verdict]) -> None:
     for verdict in current:
         task, spent = verdict.attempt.task, verdict.spent
         if verdict.failure is not None:
+            from orchestrator.executors.limits import backoff_s
+
             delay = backoff_s(store.records[task].failures + 1, random.uniform(-1, 1)) * verdict.attempt.delay_scale
             moves.fail(change, task, verdict.failure, spent, delay_s=delay)
         elif verdict.temp:

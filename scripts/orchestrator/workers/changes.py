@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 
 from orchestrator.model import Status, Task
-from orchestrator.plans.globs import covers
 from orchestrator.store.store import Store
 from orchestrator.workers.git import git_entries
 
@@ -55,6 +54,8 @@ def outside_writes(store: Store, task: Task, before: Tree | None) -> list[str]:
     after = look(paths.project, paths.folder) if before is not None else None
     if before is None or after is None:
         return []
+    from orchestrator.plans.globs import covers
+
     names = {*before.files, *after.files, *_committed(paths.project, paths.folder, before.commit, after.commit)}
     changed = [name for name in names if before.files.get(name, ()) != _stamp(os.path.join(paths.project, name))]
     allowed = [*task.writes, *task.outputs]

@@ -10,7 +10,6 @@ from orchestrator.errors import OrchestrateError, UsageError
 from orchestrator.model import Status, Task
 from orchestrator.paths import RunPaths
 from orchestrator.plans.subtasks import with_parents
-from orchestrator.render.agent_file import agent_file
 from orchestrator.render.handed_over import HandedOver
 from orchestrator.render.inputs import InputFiles
 from orchestrator.render.prompt import CHARACTERS_PER_TOKEN, DEFAULT_LIMIT, Audience, Prompt, prompt
@@ -97,6 +96,8 @@ def _with_text(over: HandedOver, data: bytes | None, recorded: str | None) -> Ha
 
 def write_agent_file(paths: RunPaths, state: State, task: str) -> None:
     """Write the assignment of ``task``, with what its dependencies hand over by now."""
+    from orchestrator.render.agent_file import agent_file
+
     shared = state.is_shared(task)
     context = paths.context(task)
     text = agent_file(

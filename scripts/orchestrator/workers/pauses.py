@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from orchestrator.events import EventType
-from orchestrator.executors.limits import limit_name, probe_delay_s
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.store.moves import Change
 
@@ -20,6 +19,8 @@ def pause_for(change: Change, outcome: Outcome, delay_scale: float) -> None:
     kind = _KINDS.get(outcome.kind)
     if kind is None:
         return
+    from orchestrator.executors.limits import limit_name, probe_delay_s
+
     until: float | None = None
     if kind == "limit":
         unknown = change.now + probe_delay_s(change.state.limits + 1) * delay_scale
