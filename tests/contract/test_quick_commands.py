@@ -30,6 +30,9 @@ WORDS = [
     ["complete", "T-01", "--result", "a b.md", "--step", "one", "--step", "two", "--summary", "three", "--json"],
     ["complete", "T-01", "--result", "first", "--result", "last"],
     ["fail", "T-01"],
+    ["exec", "T-01"],
+    ["exec", "--fed", "--jobs", "8", "--dir", "/a b/it's", "--command", "agent 'a b' {}", "--scale", "0.5", "T-01"],
+    ["exec", "--fed", "--tied", "--executor", "rehearse", "--scale", "2", "--claude", "a=b", "T-01", "--json"],
     ["fail", "T-01", "--reason", "because of --final", "--final", "--attempt", "0", "--json"],
 ]
 NOT_PLAIN = [
@@ -47,6 +50,11 @@ NOT_PLAIN = [
     ["status", "--full=yes"],
     ["complete", "T-01", "T-02"],
     ["complete", "--result", "x"],
+    ["exec", "--fed", "--help"],
+    ["exec", "T-01", "--scale", "1e9"],
+    ["exec", "T-01", "--scale", "."],
+    ["exec", "T-01", "--jobs", "1.5"],
+    ["exec", "-j", "2", "T-01"],
     ["fail", "T-01", "--attempt", "three"],
     ["fail", "T-01", "--attempt", "-1"],
     ["fail", "T-01", "--attempt", "٣"],
@@ -63,13 +71,14 @@ def declared(name: str) -> dict[str, tuple[str, str]]:
             found["ids"] = (parameter.name, "many" if parameter.nargs == -1 else "one")
             continue
         kind = "flag" if parameter.is_flag else "list" if parameter.multiple else parameter.type.name
-        found |= dict.fromkeys([option for option in parameter.opts if option != "--help"], (parameter.name, kind))
+        options = [option for option in parameter.opts if option.startswith("--") and option != "--help"]
+        found |= dict.fromkeys(options, (parameter.name, kind))
     return found
 
 
 def understood_as(form: quick.Form) -> dict[str, tuple[str, str]]:
     """The same of a form."""
-    kinds = {"flag": form.flags, "str": form.texts, "list": form.lists, "int": form.numbers}
+    kinds = {"flag": form.flags, "str": form.texts, "list": form.lists, "int": form.numbers, "float": form.decimals}
     found = {option: (quick._parameter(option), kind) for kind, options in kinds.items() for option in options}
     ids = [(name, kind) for name, kind in ((form.one, "one"), (form.many, "many")) if name]
     return found | ({"ids": ids[0]} if ids else {})
@@ -85,7 +94,7 @@ def test_a_form_has_what_is_declared(name: str) -> None:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What the commands are called with, instead of doing it."""
-    from orchestrator.commands import act, complete, show, start
+    from orchestrator.commands import act, complete, execute, show, start
 
     made: list[tuple[Any, ...]] = []
     for module, name in (
@@ -94,6 +103,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         (start, "start"),
         (complete, "complete"),
         (act, "fail"),
+        (execute, "exec_task"),
     ):
 
         def record(*given: Any, _name: str = name, **named: Any) -> ExitCode:
@@ -125,7 +135,7 @@ def test_a_mistake_is_told_with_advice() -> None:
         perform(["start", "--bogus", "T-01"])
 
 
-@pytest.mark.parametrize("name", ["status", "next", "start", "fail"])
+@pytest.mark.parametrize("name", ["status", "next", "start", "exec", "fail"])
 def test_these_commands_load_no_parser_and_nothing_that_they_do_not_need(name: str) -> None:
     from orchestrator.cli.quick import FORMS
 

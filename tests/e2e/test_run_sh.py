@@ -166,7 +166,13 @@ def test_while_it_runs_a_second_is_refused_a_killed_exec_is_given_out_again_and_
     second = run_sh()
     assert second.code == 3
     assert "another run is active" in second.stderr
-    processes.kill([each for each in processes.carrying("HOME", str(home)) if each.command[-2:] == ("--", "T-01")])
+    processes.kill(
+        [
+            each
+            for each in processes.carrying("HOME", str(home))
+            if "exec" in each.command and each.command[-1] == "T-01"
+        ]
+    )
     wait_for(lambda: [event["attempt"] for event in run.events("task_started") if event["task"] == "T-01"] == [1, 2])
     run.edit_plan(lambda plan: plan["tasks"].append(task("T-04", ["T-03"])))
     (run.project / "go").touch()

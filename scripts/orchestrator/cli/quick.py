@@ -1,5 +1,5 @@
-"""The commands that agents give again and again, without the library that reads command lines: it takes longer to load
-than they take themselves.
+"""The commands that agents and launch scripts give again and again, without the library that reads command lines: it
+takes longer to load than they take themselves.
 
 Only what is plainly right is understood here: whole names of options, a value behind its option. Anything else, help
 and mistakes among it, is left to ``program``, whose declarations are the ones that hold; a test compares the two.
@@ -22,7 +22,7 @@ class Form:
     Every command has ``--dir``, ``--json`` and ``--debug`` too.
     """
 
-    __slots__ = ("flags", "lists", "many", "numbers", "one", "perform", "texts")
+    __slots__ = ("decimals", "flags", "lists", "many", "numbers", "one", "perform", "texts")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Form:
         texts: Sequence[str] = (),
         lists: Sequence[str] = (),
         numbers: Sequence[str] = (),
+        decimals: Sequence[str] = (),
     ) -> None:
         self.perform = perform
         self.one = one
@@ -42,6 +43,7 @@ class Form:
         self.texts = (*texts, "--dir")
         self.lists = lists
         self.numbers = numbers
+        self.decimals = decimals
 
     def read(self, words: Sequence[str]) -> Given | None:
         """The parameters that ``words`` give; None when they are not plainly right."""
@@ -71,6 +73,8 @@ class Form:
             given.setdefault(name, []).append(value)  # type: ignore[attr-defined]
         elif option in self.numbers and value.isascii() and value.isdecimal():
             given[name] = int(value)
+        elif option in self.decimals and value.isascii() and value.replace(".", "", 1).isdecimal():
+            given[name] = float(value)
         else:
             return False
         return True
@@ -158,6 +162,27 @@ def fail(
     return act.fail(Place.here(dir, as_json), task, reason=reason, attempt=attempt, is_final=final)
 
 
+def exec_task(
+    task: str,
+    jobs: int | None = None,
+    executor: str | None = None,
+    command: str | None = None,
+    claude: str | None = None,
+    scale: float | None = None,
+    fed: bool = False,
+    tied: bool = False,
+    dir: str | None = None,
+    as_json: bool = False,
+    debug: bool = False,
+) -> ExitCode:
+    """``exec``, which the launch scripts start once for every attempt."""
+    from orchestrator.commands import execute
+    from orchestrator.workers.options import Wishes
+
+    wishes = Wishes(jobs, executor, command, claude, scale)
+    return execute.exec_task(Place.here(dir, as_json), task, wishes, is_fed=fed, is_tied=tied)
+
+
 FORMS: Mapping[str, Form] = {
     "status": Form(status, flags=["--full"]),
     "next": Form(next_tasks, flags=["--ascii"]),
@@ -169,6 +194,14 @@ FORMS: Mapping[str, Form] = {
         texts=["--result"],
         lists=["--step", "--summary"],
         numbers=["--attempt"],
+    ),
+    "exec": Form(
+        exec_task,
+        one="task",
+        flags=["--fed", "--tied"],
+        texts=["--executor", "--command", "--claude"],
+        numbers=["--jobs"],
+        decimals=["--scale"],
     ),
     "fail": Form(fail, one="task", flags=["--final"], texts=["--reason"], numbers=["--attempt"]),
 }

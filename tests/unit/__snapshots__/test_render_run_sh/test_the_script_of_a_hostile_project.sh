@@ -33,7 +33,7 @@ run_task() {
 rm -rf ~/.venv/bin/python' '/home/jörg/-it'"'"'s [x] "q" `b` $(touch pwned) {{ 7 * 7 }} {} {1} \ ; & 🚀
 rm -rf ~/orchestrate.py' exec --fed --jobs "$task_jobs" --dir '/home/jörg/-it'"'"'s [x] "q" `b` $(touch pwned) {{ 7 * 7 }} {} {1} \ ; & 🚀
 rm -rf ~/.orchestrator' --executor command --command 'agent '"'"'a b'"'"' "c" \ ~ * ü
-{% raw %} $(touch pwned)' --scale 0.5 -- "$1" >/dev/null
+{% raw %} $(touch pwned)' --scale 0.5 "$1" >/dev/null
 }
 export -f run_task
 export task_jobs # from which follows what is set aside for a task
@@ -153,7 +153,7 @@ if [[ -n $dry_run ]]; then
   if [[ -n $hosts ]]; then
     printf 'On the machines of %s, as task and attempt, in %s.\n' "$hosts" "$workdir"
   else
-    printf 'Each as: %s\n' "$(printf '%q ' "${orchestrate[@]}" exec --fed --jobs "$jobs" "${options[@]}")-- ID"
+    printf 'Each as: %s\n' "$(printf '%q ' "${orchestrate[@]}" exec --fed --jobs "$jobs" "${options[@]}")ID"
   fi
   exit 0
 fi

@@ -23,7 +23,7 @@ run_task() {
   [[ $1 != - ]] || return 0
   unset -f run_task
   unset "${!PARALLEL_@}"
-  exec /usr/bin/python3 /opt/skills/orchestrator/scripts/orchestrate.py exec --fed --jobs "$task_jobs" --dir /home/anna/shop/.orchestrator -- "$1" >/dev/null
+  exec /usr/bin/python3 /opt/skills/orchestrator/scripts/orchestrate.py exec --fed --jobs "$task_jobs" --dir /home/anna/shop/.orchestrator "$1" >/dev/null
 }
 export -f run_task
 export task_jobs # from which follows what is set aside for a task
@@ -143,7 +143,7 @@ if [[ -n $dry_run ]]; then
   if [[ -n $hosts ]]; then
     printf 'On the machines of %s, as task and attempt, in %s.\n' "$hosts" "$workdir"
   else
-    printf 'Each as: %s\n' "$(printf '%q ' "${orchestrate[@]}" exec --fed --jobs "$jobs" "${options[@]}")-- ID"
+    printf 'Each as: %s\n' "$(printf '%q ' "${orchestrate[@]}" exec --fed --jobs "$jobs" "${options[@]}")ID"
   fi
   exit 0
 fi
