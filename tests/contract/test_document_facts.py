@@ -22,6 +22,7 @@ from manual import MISSING_FLAGS, OTHER_FLAGS, REPOSITORY, TEXTS, one, passed_fl
 from orchestrator.cli.main import main
 from orchestrator.commands.check import STATE_CELLS
 from orchestrator.commands.doctor import FLAGS
+from orchestrator.desk.rolefiles import Source, read_role
 from orchestrator.errors import ExitCode
 from orchestrator.events import EVENT_FIELDS, Event, EventType
 from orchestrator.merge import Strategy
@@ -112,6 +113,17 @@ def test_every_plan_that_a_document_shows_is_accepted_without_a_warning() -> Non
     plans = [piece for piece in pieces(TEXTS, "fence") if piece.info == "yaml" and "\ntasks:" in piece.text]
     assert len(plans) >= 4
     assert [(plan.place, p.text()) for plan in plans for p in checked_plan(plan.text.encode()).problems] == []
+
+
+def test_every_role_that_a_document_shows_is_accepted_and_has_every_key() -> None:
+    shown = [piece for piece in pieces(TEXTS, "fence") if piece.info == "markdown" and "\nname: data\n" in piece.text]
+    (reading,) = (read_role(piece.text.encode(), Source("roles/data.md")) for piece in shown)
+    assert reading.problems == ()
+    assert reading.role is not None
+    record = reading.role.record()
+    assert None not in record.values()
+    assert record["limits"] == {"max_turns": 60, "timeout_s": 1800.0, "budget_usd": 2.5}
+    assert list(reading.role.sections) == ["audit"]
 
 
 # --- JSON answers

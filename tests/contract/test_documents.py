@@ -174,7 +174,7 @@ def run_files() -> set[str]:
             paths.context("T-01"),
             paths.worker("T-01"),
             paths.handoff("docs", "T-01"),
-            paths.inside("roles"),
+            paths.inside("roles", "data.md"),
             paths.inside("T-01.split.yaml"),
         ),
         *(paths.inside("launch", script) for script in SCRIPTS),
