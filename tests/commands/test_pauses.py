@@ -18,6 +18,7 @@ from orchestrator.paths import RunPaths
 from orchestrator.store import moves
 from orchestrator.store.store import Store
 from orchestrator.workers.pauses import pause_for
+from programs import wait_for
 from runfolders import RunFolder, task
 
 EVENING = datetime(2026, 11, 21, 23, 0, tzinfo=UTC)
@@ -113,9 +114,43 @@ class TestQuietHours:
         course(store).see_to_pauses()
         assert store.state.pause is None
 
+    def test_a_run_that_is_started_in_them_waits_until_they_end(self, run: RunFolder) -> None:
+        run.init(task("T-01"), run={"quiet_hours": "22:00-07:00"})
+        now = datetime.now(UTC)
+        ends = (now + timedelta(days=1)).replace(hour=7, minute=0, second=0, microsecond=0)
+        shortly_before = int((ends - now).total_seconds()) - 8
+        done = run("run", "--executor", "rehearse", environment={"ORCHESTRATE_NOW": f"+{shortly_before}"})
+        assert "07:00: quiet hours 22:00-07:00" in done.stderr
+        assert [event["type"] for event in run.events() if event["type"] in ("paused", "resumed", "task_started")] == [
+            *("paused", "resumed", "task_started"),
+        ]
+
     def test_hours_that_are_none_are_refused_with_an_example(self, run: RunFolder) -> None:
         run.init(task("T-01"))
         assert "22:00-07:00" in run("pause", "--quiet-hours", "at night", code=2).stderr
+
+
+class TestByHand:
+    @pytest.mark.parametrize("launcher", ["run", "feed"])
+    def test_a_pause_lets_what_runs_end_and_starts_nothing_before_resume(self, run: RunFolder, launcher: str) -> None:
+        run.init(*(task(f"T-0{n}", rehearse={"duration": 4.0 if n == 1 else 0.0}) for n in (1, 2)))
+        running = run.orchestrate.start(launcher, "--executor", "rehearse", "--jobs", "1")
+        if launcher == "feed":
+            wait_for(lambda: "T-01" in running.stdout)
+            run.orchestrate.start("exec", "T-01", "--fed", "--executor", "rehearse")
+        wait_for(lambda: run.statuses()["T-01"] == "running")
+        run("pause", "--reason", "lunch")
+        wait_for(lambda: run.statuses()["T-01"] == "completed")
+        assert run.status()["run"]["reason"] == "Paused: lunch" and "Paused: lunch" in run.table.read_text()
+        given = running.stdout
+        run("resume")
+        if launcher == "run":
+            assert running.wait().code == 0
+        else:
+            wait_for(lambda: "T-02" in running.stdout)
+            assert "T-02" not in given
+        order = [event["type"] for event in run.events() if event["type"] in ("paused", "resumed", "task_started")]
+        assert order[:3] == ["task_started", "paused", "resumed"]
 
 
 class TestMoney:

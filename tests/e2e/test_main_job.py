@@ -133,6 +133,7 @@ def test_a_timeout_leaves_no_process_and_is_a_failure(
     assert ran.code == 1
     entry = task_of(orchestrate)
     assert entry["status"] == "failed" and "timeout" in str(entry["reason"])
+    assert entry["cost_usd"] and entry["tokens"], "what its messages told before it was ended"
     no_processes_left()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from programs import Program, Running
+from programs import Program, Running, wait_for
 
 POOL, JOBS = ("-Engine", "Pool"), ("-Engine", "Jobs")
 ENGINES = pytest.mark.parametrize("engine", [POOL, JOBS], ids=["pool", "jobs"])
@@ -64,13 +64,6 @@ def run_ps1(require: Callable[[str], Path], program: Callable[..., Program], scr
 def states(orchestrate: Program) -> Callable[[], dict[str, str]]:
     """The status of every task."""
     return lambda: {task["id"]: task["status"] for task in orchestrate("status", "--json").json["tasks"]}
-
-
-def wait_for(what: Callable[[], bool], within_s: float = 30.0) -> None:
-    give_up = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < give_up, "it did not happen"
-        time.sleep(0.05)
 
 
 def task(id: str, *deps: str, seconds: float = 0.0, **rehearse: object) -> dict[str, object]:

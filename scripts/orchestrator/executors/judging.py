@@ -54,7 +54,7 @@ def judge_claude(
         outcome,
         reason=_one_line(outcome.reason),
         forbidden=tuple(f"wrote where no worker may: {write}" for write in stream.forbidden_writes(closed)),
-        cost_usd=cost or 0.0,
+        cost_usd=_least_cost_usd(stream) if cost is None else cost,
         is_settled=cost is not None,
         usage=stream.usage,
         session_id=stream.session_id,
@@ -91,6 +91,14 @@ def judge_command(
         where = f"byte {error.start:,}"
         return Outcome(OutcomeKind.SUCCESS, f"the output is not UTF-8 ({where}); what is not was replaced", text)
     return Outcome(OutcomeKind.SUCCESS, text=text)
+
+
+def _least_cost_usd(stream: StreamReading) -> float:
+    if not stream.usage_by_model:
+        return 0.0
+    from orchestrator.executors.costs import least_cost_usd
+
+    return least_cost_usd(stream)
 
 
 def _refused(stream: StreamReading) -> Outcome:

@@ -133,10 +133,12 @@ def _cost_usd(store: Store, task: str, record: TaskRecord) -> float:
     """What the attempt of an orphan cost: what was set aside for it, unless its output says more."""
     if record.executor != Executor.CLAUDE:
         return record.reserved_usd
+    from orchestrator.executors.costs import least_cost_usd
     from orchestrator.executors.stream import read_stream
 
-    output = files.read_bytes_or_none(store.paths.output(task, record.attempt)) or b""
-    return max(record.reserved_usd, read_stream(output).cost_usd or 0.0)
+    stream = read_stream(files.read_bytes_or_none(store.paths.output(task, record.attempt)) or b"")
+    cost = stream.cost_usd
+    return max(record.reserved_usd, least_cost_usd(stream) if cost is None else cost)
 
 
 def _clear(store: Store, task: str, number: int) -> None:
