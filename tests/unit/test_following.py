@@ -73,5 +73,5 @@ def test_a_run_without_money_goes_on_when_there_is_some() -> None:
 def test_an_interrupted_run_is_pending_and_may_go_on() -> None:
     run = run_of(task("T-1"), task("T-2"))
     run.complete("T-1")
-    assert standing(run) == (str(RequestStatus.PENDING), "its run was interrupted")
+    assert standing(run) == (str(RequestStatus.PENDING), "")
     assert may_go_on(run.state, run.now, 4)

@@ -50,7 +50,7 @@ def run_queue(place: Place, wishes: Wishes, wish: Wish, *, is_watching: bool) ->
     if not lock.try_acquire():
         other = holder(desk.watch_lock)
         raise CannotGoOnError(
-            "another `queue run` is active on this queue" + (f": {other.text()}" if other else ""),
+            "another queue run is active on this queue" + (f": {other.text()}" if other else ""),
             "add requests, that one takes them; or end it with Ctrl-C where it runs",
         )
     try:

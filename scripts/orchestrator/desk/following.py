@@ -26,7 +26,10 @@ _BY_STATE = {
 
 
 def followed(state: State, now: float, untrusted: Sequence[str] = ()) -> tuple[RequestStatus, str]:
-    """The status of a request at whose run nobody works, and why; ``untrusted`` is what nobody accepted."""
+    """The status of a request at whose run nobody works, and why; ``untrusted`` is what nobody accepted.
+
+    No reason is given for a run that may go on.
+    """
     outcome = state.run_state(now)
     if outcome is RunState.COMPLETED:
         return RequestStatus.COMPLETED, ""
@@ -60,7 +63,7 @@ def _has_open(state: State) -> bool:
 
 
 def _open_reason(state: State) -> str:
-    """Why a run at which nobody works has not ended."""
+    """Why a run at which nobody works does not go on; empty where it may."""
     if not _has_open(state) and (approvals := state.awaiting_approval()):
         return f"waiting for a person's approval: {', '.join(approvals)}"
-    return "its run was interrupted" if state.started is not None else ""
+    return ""

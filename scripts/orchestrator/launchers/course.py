@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from orchestrator.model import Task
+
 LOOK_S = 0.5
 """How often a launcher looks at what people changed."""
 
@@ -85,6 +87,11 @@ class Course:
         """The tasks to start now; ``given`` were chosen before and have not started yet."""
         state = self.store.state
         return choices(state, clock.now(), self._limits, self._neighbours.elsewhere(state), given)
+
+    @property
+    def elsewhere(self) -> tuple[Task, ...]:
+        """What other runs of the same desk have under way."""
+        return self._neighbours.elsewhere(self.store.state).tasks
 
     def deciding(self) -> AbstractContextManager[None]:
         """While tasks are chosen and their start is recorded: no other run of the same desk does so meanwhile."""

@@ -179,7 +179,8 @@ class Feeder:
             return
         state = self.store.state
         is_held = self._course.is_held
-        taken = Holdings([state.tasks[task] for task in state.with_status(Status.RUNNING)])
+        running = [state.tasks[task] for task in state.with_status(Status.RUNNING)]
+        taken = Holdings([*running, *self._course.elsewhere])
         for task, given in list(self._given.items()):
             if is_held or state.status(task) not in (Status.PENDING, Status.RETRYING) or taken.clash(state.tasks[task]):
                 del self._given[task]  # what runs it now refuses, or has refused

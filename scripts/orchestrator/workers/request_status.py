@@ -31,7 +31,7 @@ def follow(queue: QueueFolder, request: Request, store: Store) -> Request:
     if request.status not in FOLLOWING:
         return request
     status, reason = followed(store.state, clock.now(), untrusted_parts(store.paths, store.state))
-    is_same = status is request.status and ((reason or None) == request.reason or status is not RequestStatus.PENDING)
+    is_same = status is request.status and (reason in ("", request.reason) or status is not RequestStatus.PENDING)
     if is_same or is_under_way(queue, request):
         return request
     after = queue.change(
