@@ -100,6 +100,18 @@ def test_what_it_cost_is_said_failed_answers_included(run: RunFolder, model: Mod
     assert {question.model for question in asked} == {"opus"}
 
 
+def test_a_role_that_there_is_not_goes_back_and_the_model_is_told_which_there_are(run: RunFolder, model: Model) -> None:
+    (run.folder / "roles").mkdir(parents=True)
+    (run.folder / "roles" / "poet.md").write_text("---\nname: poet\ndescription: Writes poems.\n---\nWrite.\n")
+    tasks = [task("a", role="poet"), task("b", ["a"], role="welder")]
+    asked = model({"title": "x", "tasks": tasks}, {"title": "x", "tasks": [tasks[0], task("b", ["a"], role="docs")]})
+    run.here("plan", "Sing of the bridge", "--ai")
+    assert "- `poet`: Writes poems." in asked[0].prompt
+    assert "- `security`: " in asked[0].prompt
+    assert "welder" in asked[1].prompt.partition("## Your last answer was refused")[2].partition("draft")[0]
+    assert "role: docs" in (run.project / "plan.yaml").read_text()
+
+
 def test_a_split_that_never_becomes_right_changes_nothing(run: RunFolder, model: Model) -> None:
     run.init(task("T-01"), task("T-02", ["T-01"]), task("T-03", ["T-02"]))
     before = run.plan.read_bytes(), run.events()

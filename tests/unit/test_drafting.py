@@ -145,6 +145,12 @@ class TestTheQuestion:
     def test_the_question_for_a_request(self, snapshot: SnapshotAssertion) -> None:
         assert plan_prompt(Assignment(REQUEST, LISTING)) == snapshot(extension_class=MarkdownFile)
 
+    def test_the_roles_that_there_are_are_named_and_each_task_gets_one(self) -> None:
+        asked = plan_prompt(Assignment(REQUEST, LISTING, roles={"poet": "Writes\npoems."}))
+        assert "## The roles\n\n- `poet`: Writes poems.\n\n## How to split" in asked
+        assert "`role`: the one of those above whose work it is" in asked
+        assert "`role`" not in plan_prompt(Assignment(REQUEST, LISTING))
+
     def test_the_question_for_a_task_after_a_refused_answer(self, snapshot: SnapshotAssertion) -> None:
         task = Task(
             "T-02",

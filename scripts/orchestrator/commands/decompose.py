@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.commands.add import take_new_plan
-from orchestrator.commands.plan_sources import Wish, drafted, expansion
+from orchestrator.commands.plan_sources import Wish, expansion
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session
 from orchestrator.errors import (
     CannotGoOnError,
@@ -137,21 +137,12 @@ def _tasks_in(document: Document) -> list[dict[str, Json]]:
 
 def _drafted(session: Session, task: str, wish: Wish) -> list[dict[str, Json]]:
     """The subtasks that the model made."""
-    from orchestrator.render.plan_prompt import Assignment
-    from orchestrator.workers.hand_over import exists_in
-    from orchestrator.workers.project_files import project_listing
+    from orchestrator.commands.asked_plan import assignment_in, drafted
 
     paths, state = session.store.paths, session.store.state
     spec = state.tasks[task]
-    before = tuple(f"{dep.task}, {state.tasks[dep.task].name}" for dep in spec.deps)
-    assignment = Assignment(
-        spec.description,
-        project_listing(paths.project),
-        spec,
-        state.plan.title,
-        before,
-        exists_in(paths.project),
-    )
+    before = [f"{dep.task}, {state.tasks[dep.task].name}" for dep in spec.deps]
+    assignment = assignment_in(paths, spec.description, spec, state.plan.title, before)
     present = files.read_bytes_or_none(paths.plan) or b""
 
     def check(text: str) -> Sequence[Problem]:

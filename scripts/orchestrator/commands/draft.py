@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from orchestrator import graph
-from orchestrator.commands.plan_sources import Wish, drafted, expansion, shelf
+from orchestrator.commands.plan_sources import Wish, expansion, shelf
 from orchestrator.commands.session import Place, answer, tell
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json, Plan
@@ -84,14 +84,11 @@ def _target(place: Place, output: str | None) -> str | None:
 
 
 def _drafted(place: Place, wish: Wish, request: str, target: str | None, on_cost: Callable[[float], None]) -> str:
-    from orchestrator.render.plan_prompt import Assignment
-    from orchestrator.workers.hand_over import exists_in
-    from orchestrator.workers.project_files import project_listing
+    from orchestrator.commands.asked_plan import assignment_in, drafted
 
     paths = place.paths
     kept = os.path.splitext(target or os.path.join(paths.project, "plan.yaml"))[0] + ".draft.yaml"
-    assignment = Assignment(request, project_listing(paths.project), exists=exists_in(paths.project))
-    return drafted(paths, wish, assignment, {"request": request}, kept, on_cost=on_cost).text
+    return drafted(paths, wish, assignment_in(paths, request), {"request": request}, kept, on_cost=on_cost).text
 
 
 def _accept(reading: PlanReading, what: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.commands.session import tell
-from orchestrator.errors import InvalidInputError, OrchestrateError, Problem, UsageError
-from orchestrator.model import Executor, Json
+from orchestrator.errors import InvalidInputError, Problem, UsageError
+from orchestrator.model import Executor
 from orchestrator.paths import RunPaths
 from orchestrator.plans.plantemplates import PlanTemplate
 from orchestrator.plans.templatechoice import Choice, choice
@@ -21,8 +21,6 @@ from orchestrator.wording import listed, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orchestrator.plans.drafting import Check, Draft
-    from orchestrator.render.plan_prompt import Assignment
     from orchestrator.workers.options import Wishes
 
 BUNDLED = Path(__file__).resolve().parent.parent / "plan_templates"
@@ -150,65 +148,3 @@ def expansion(
         picked = choice(words or request, there.templates)
         template = there.template(picked.template)
     return expanded(template, request, wish.values, decomposed=decomposed), picked
-
-
-def drafted(
-    paths: RunPaths,
-    wish: Wish,
-    assignment: Assignment,
-    head: Mapping[str, Json],
-    kept: str,
-    check: Check | None = None,
-    on_cost: Callable[[float], None] = lambda usd: None,
-) -> Draft:
-    """The plan that the model made, found right; raises with what was wrong each time, the last answer in ``kept``.
-
-    ``on_cost`` is told what each answer has cost.
-    """
-    from orchestrator.plans.drafting import Answer, drafting, no_more, plan_schema, refused
-    from orchestrator.workers.ask import NoAnswerError, Question, ask
-
-    program = wish.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
-    schema = plan_schema()
-    costs: list[float] = []
-
-    def asked(text: str) -> Answer:
-        left = None if wish.budget_usd is None else wish.budget_usd - sum(costs)
-        if left is not None and left <= 0:
-            raise InvalidInputError(f"the budget of ${wish.budget_usd:.2f} is used up", "raise --budget-usd")
-        tell(f"asking again: answer {len(costs)} was refused" if costs else "asking the model for a plan")
-        try:
-            outcome = ask(program, paths.project, Question(text, "plan", wish.model, left, schema))
-        except NoAnswerError as error:
-            pay(error.cost_usd)
-            if not error.may_pass:
-                raise
-            return Answer(fault=error.message)
-        pay(outcome.cost_usd)
-        return Answer(outcome.structured)
-
-    def pay(usd: float) -> None:
-        costs.append(usd)
-        on_cost(usd)
-
-    stopped: OrchestrateError | None = None
-    conversation = drafting(assignment, head, check or no_more)
-    question = next(conversation)
-    draft: Draft | None = None
-    while draft is None:
-        answer: Answer | None = None
-        try:
-            answer = asked(question)
-        except OrchestrateError as error:
-            stopped = error
-        try:
-            question = conversation.send(answer)
-        except StopIteration as end:
-            draft = end.value
-    if draft.reading is not None:
-        return draft
-    if stopped is not None and not draft.refusals:
-        raise stopped
-    if draft.text:
-        files.write_whole(kept, draft.text)
-    raise refused(draft, os.path.relpath(kept) if draft.text else "", stopped)

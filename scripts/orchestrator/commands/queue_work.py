@@ -14,7 +14,7 @@ from orchestrator.commands.estimate import project_estimate
 from orchestrator.commands.init import created, new_id
 from orchestrator.commands.merge import merge
 from orchestrator.commands.plan import accepted
-from orchestrator.commands.plan_sources import Wish, drafted, expansion
+from orchestrator.commands.plan_sources import Wish, expansion
 from orchestrator.commands.report import report
 from orchestrator.commands.run import run
 from orchestrator.commands.session import Place, open_session, tell
@@ -189,13 +189,10 @@ def _role_of(request: Request) -> str:
 
 
 def _drafted(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place, wish: Wish) -> str:
-    from orchestrator.render.plan_prompt import Assignment
-    from orchestrator.workers.hand_over import exists_in
-    from orchestrator.workers.project_files import project_listing
+    from orchestrator.commands.asked_plan import assignment_in, drafted
 
-    project = desk.project
     kept = os.path.splitext(desk.log(request.id))[0] + ".draft.yaml"
-    assignment = Assignment(request.request, project_listing(project), exists=exists_in(project))
+    assignment = assignment_in(desk.own_run, request.request)
 
     left = Neighbours(place.paths).elsewhere(State()).money_left_usd
     if left is not None:

@@ -5,7 +5,7 @@ As in ``render.prompt``, texts of others stand in frames with a nonce that occur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.errors import Problem
@@ -24,7 +24,8 @@ LONGEST_DRAFT = 60_000
 class Assignment:
     """What is to be planned: a request, or with ``task`` the task of the plan ``title`` that is to be split.
 
-    ``before`` names the tasks that it depends on. ``exists`` tells whether the project has a path.
+    ``before`` names the tasks that it depends on. ``exists`` tells whether the project has a path,
+    ``roles`` are the specialists that there are, with when to use each.
     """
 
     request: str
@@ -33,6 +34,7 @@ class Assignment:
     title: str = ""
     before: tuple[str, ...] = ()
     exists: Callable[[str], bool] = lambda path: False
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_prompt(assignment: Assignment, draft: str = "", problems: Sequence[Problem] = ()) -> str:
@@ -46,6 +48,7 @@ def plan_prompt(assignment: Assignment, draft: str = "", problems: Sequence[Prob
         "title": assignment.title,
         "before": assignment.before,
         "listing": assignment.listing,
+        "roles": assignment.roles,
         "draft": draft.strip("\n") if len(draft) <= LONGEST_DRAFT else "",
         "problems": shown,
     }
