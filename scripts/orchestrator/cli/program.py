@@ -6,6 +6,7 @@ Only the module of the command that was asked for is imported, so that a list co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from importlib import import_module
 from typing import Any
 
@@ -29,8 +30,9 @@ class CommandGroup(TyperGroup):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        made = typer.main.get_command(import_module(f"orchestrator.cli.{module}").app)
-        return made.commands[cmd_name] if hasattr(made, "commands") else made
+        declared = copy(import_module(f"orchestrator.cli.{module}").app)
+        declared.registered_commands = [each for each in declared.registered_commands if each.name == cmd_name]
+        return typer.main.get_command(declared)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The overview: what it is for, and a line for each command."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from orchestrator import clock
 from orchestrator.events import EventType
@@ -45,7 +46,7 @@ def recover(store: Store) -> list[str]:
     over = over_leases(store.state, clock.now())
     if not lost and not over:
         return []
-    for task in lost:
+    for task in _with_processes(store, lost):
         _end_orphan(store, task)
     with store.change() as change:
         state = change.state
@@ -104,6 +105,20 @@ def end_attempt(store: Store, task: str) -> None:
     if live is not None and live.attempt == record.attempt and live.host == host() and live.pid is not None:
         end_worker(live.pid, live.group, mark, started=live.started)
     end_marked(mark)
+
+
+def _with_processes(store: Store, lost: Sequence[str]) -> list[str]:
+    """Those of ``lost`` of whose attempt a process may live; one look at all processes serves them all."""
+    marks = living_values(MARK_VARIABLE) if lost else set()
+    return [task for task in lost if _may_live(store, task, marks)]
+
+
+def _may_live(store: Store, task: str, marks: set[str]) -> bool:
+    number = store.state.records[task].attempt
+    if mark_of(store.state.id, task, number) in marks or is_held(store.paths.errors(task, number)):
+        return True
+    live = read_live(store.paths, task)  # where the environment of a process cannot be read
+    return live is not None and live.pid is not None and live.host == host() and is_same_process(live.pid, live.started)
 
 
 def _end_orphan(store: Store, task: str) -> None:
