@@ -32,7 +32,8 @@ class CommandGroup(TyperGroup):
             return None
         declared = copy(import_module(f"orchestrator.cli.{module}").app)
         declared.registered_commands = [each for each in declared.registered_commands if each.name == cmd_name]
-        return typer.main.get_command(declared)
+        made = typer.main.get_command(declared)
+        return made.commands[cmd_name] if hasattr(made, "commands") else made
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The overview: what it is for, and a line for each command."""
