@@ -137,6 +137,11 @@ class TestUse:
         assert set(run.statuses().values()) == {"pending"}
         assert 'there is no role "secruity"' in run("prompt", "T-01", code=1).stderr
 
+    def test_a_task_that_is_added_with_a_role_that_is_not_there_is_warned_about(self, run: RunFolder) -> None:
+        run.init(task("T-01"))
+        assert "did you mean docs?" in run("add", "More text", "--role", "dosc").stderr
+        assert run.entry("T-02")["role"] == "dosc"
+
     def test_a_role_that_is_gone_by_the_time_fails_its_task_for_good(self, run: RunFolder, role_file: Path) -> None:
         run.init(task("T-01"), task("T-02", deps=["T-01"], role="data"))
         run.prepare("trust")
@@ -179,4 +184,4 @@ class TestProposals:
 
     def test_a_task_with_two_roles_is_refused(self, run: RunFolder) -> None:
         run.write_plan(task("T-01", role=["docs", "review"]))
-        assert "`role` must be" in run("init", code=1).stderr
+        assert "`role` names 2 roles" in run("init", code=1).stderr

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.commands.plan import accepted
-from orchestrator.commands.session import Place, Session, answer, open_session
+from orchestrator.commands.session import Place, Session, answer, open_session, tell
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError, errors_of
 from orchestrator.model import Json
 from orchestrator.plans.spec import checked_plan
@@ -14,6 +14,7 @@ from orchestrator.store.store import StoreChange
 from orchestrator.store.takeover import apply_version
 from orchestrator.system import files
 from orchestrator.workers.assignments import refresh_assignments
+from orchestrator.workers.roles import role_problems
 
 
 def tasks_from(given: Mapping[str, str | None], deps: Sequence[str], file: str | None) -> list[dict[str, Json]]:
@@ -59,6 +60,8 @@ def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
     refresh_assignments(store.paths, store.state, new)
     session.show()
     state = store.state
+    for problem in role_problems(store.paths, [state.tasks[task] for task in new]):
+        tell(problem.text())
     record: Json = {"added": list(new), "agents": {task: state.agents[task] for task in new}}
     lines = [f"Added {task} ({state.agents[task]}): {state.tasks[task].name}, {state.status(task)}" for task in new]
     answer(place, record, "\n".join(lines))
