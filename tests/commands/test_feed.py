@@ -364,6 +364,7 @@ class Blank:
     """A view and reporter that shows nothing."""
 
     def look(self) -> None: ...
+    def look_at_last(self) -> None: ...
     def show(self, *, soon: bool = False) -> None: ...
     def tell(self, message: str) -> None: ...
     def is_at_work(self) -> bool:
@@ -402,3 +403,15 @@ def test_a_late_start_of_what_was_given_out_twice_is_one_attempt(impatient: Feed
     assert ended == [ExitCode.DONE]
     assert os.path.exists(Path(run.folder, "results", "agent-01-result.md"))
     assert len(run.events("task_started")) == 1
+
+
+def test_an_edit_of_the_plan_in_the_last_moment_counts(run: RunFolder, feed: Callable[..., Feed]) -> None:
+    run.init(rehearsed("T-01"))
+    fed = feed("--jobs", "1")
+    fed.wait_lines(1)
+    os.kill(fed.running.pid, signal.SIGSTOP)  # so that it sees the end of the task and the edit at once
+    assert fed.start("T-01").wait().code == 0
+    run.edit_plan(lambda plan: plan["tasks"].append(rehearsed("T-02")))
+    os.kill(fed.running.pid, signal.SIGCONT)
+    assert fed.drive() == 0
+    assert fed.lines == ["T-01", "T-02"]

@@ -63,6 +63,12 @@ class Session:
         self._looking = threading.Thread(target=self._look_beside, name="look", daemon=True)
         self._looking.start()
 
+    def look_to_the_end(self) -> None:
+        """The same before a run ends: it is done when this returns, so that an edit of the last moment counts."""
+        self.look_quietly()
+        if self._looking is not None:
+            self._looking.join()
+
     def _look_beside(self) -> None:
         known = set(problem_lines(self))
         while True:

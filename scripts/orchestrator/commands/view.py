@@ -34,6 +34,10 @@ class SessionView:
             self._seen = now
             self._session.look_quietly()
 
+    def look_at_last(self) -> None:
+        """Take over what people changed up to now, and return when that is done."""
+        self._session.look_to_the_end()
+
     def is_at_work(self) -> bool:
         """Whether something beside the tasks may still make some ready: one that failed is being split."""
         return self._splitting is not None and self._splitting.is_needed(self._session.store.state)

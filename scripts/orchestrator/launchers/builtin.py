@@ -98,7 +98,7 @@ class Runner:
             if not self._under_way:
                 is_at_work = self.view.is_at_work()  # before the look at what it has done
                 self.store.refresh()
-                if not is_at_work and self._course.is_over():
+                if not is_at_work and self._course.is_over_after(self.view.look_at_last):
                     return
                 if not self._course.slots():
                     raise CannotGoOnError(

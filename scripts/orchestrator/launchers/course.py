@@ -51,6 +51,10 @@ class View(Protocol):
         """Take over what people changed."""
         ...
 
+    def look_at_last(self) -> None:
+        """The same before a run ends: it is done when this returns."""
+        ...
+
     def is_at_work(self) -> bool:
         """Whether something beside the tasks may still make some ready."""
         ...
@@ -151,6 +155,13 @@ class Course:
         if self.by_stage and state.awaiting_approval():
             return True
         return self._pause_for_money()
+
+    def is_over_after(self, look: Callable[[], None]) -> bool:
+        """Whether nothing is left, what a last ``look`` at the changes of people brings included."""
+        if not self.is_over():
+            return False
+        look()
+        return self.is_over()
 
     def exit_code(self) -> ExitCode:
         """What a run that is over ends with."""

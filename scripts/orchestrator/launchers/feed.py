@@ -114,7 +114,7 @@ class Feeder:
             if not self.outlet.is_read():
                 return
             is_idle = not self._given and not self.view.is_at_work()
-            if is_idle and not self._has_news() and self._course.is_over():
+            if is_idle and not self._has_news() and self._course.is_over_after(self.view.look_at_last):
                 return
             now = time.monotonic()
             self.interrupted.wait(self._course.wait_s(POLL_S if now - news < 1.0 else QUIET_POLL_S))
