@@ -51,6 +51,7 @@ def test_an_answer_that_never_becomes_right_is_refused_with_what_was_wrong_each_
     said = run.here("plan", "Build a bridge", "--ai", code=1).stderr
     assert len(asked) == 4
     assert "the model gave no valid plan in 4 answers; the last answer is kept in plan.draft.yaml" in said
+    assert "mend it and `orchestrate init plan.draft.yaml`, or use --template or --auto" in said
     assert "answer 1: 2 tasks wait for each other: a → b → a" in said
     assert 'answer 2: there is no task "c" to depend on' in said
     assert "answer 3: the answer must be a plan, found the text" in said
@@ -120,6 +121,7 @@ def test_a_split_that_never_becomes_right_changes_nothing(run: RunFolder, model:
     assert "answer 1: T-02 would be split into 1 task" in said
     assert "answer 2: " in said and "T-03" in said
     assert "the last answer is kept in .orchestrator/T-02.draft.yaml" in said
+    assert "mend it and `orchestrate decompose T-02 --from .orchestrator/T-02.draft.yaml`" in said
     assert (run.plan.read_bytes(), run.events()) == before
     model(GOOD)
     assert run.here("decompose", "T-02", "--ai", "--json").json["takes_over"] == "T-02.2"

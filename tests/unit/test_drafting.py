@@ -53,7 +53,7 @@ def test_a_conversation_that_is_cut_short_keeps_the_last_plan_and_what_was_wrong
     draft: Draft = end.value.value
     assert (draft.reading, len(draft.refusals)) == (None, 2)
     assert "Dig." in draft.text
-    error = refused(draft, "plan.draft.yaml", StoppedError("the login does not work"))
+    error = refused(draft, "plan.draft.yaml", "orchestrate init", StoppedError("the login does not work"))
     assert error.message == (
         "the model gave no valid plan in 2 answers: the login does not work; the last answer is kept in plan.draft.yaml"
     )
@@ -103,7 +103,7 @@ class TestTheConversation:
         draft, asked = talk([Answer(BAD)] * (MOST_ROUNDS + 1))
         assert len(asked) == 4
         assert draft.reading is None
-        error = refused(draft, "plan.draft.yaml")
+        error = refused(draft, "plan.draft.yaml", "orchestrate init")
         assert "in 4 answers; the last answer is kept in plan.draft.yaml" in error.message
         assert [problem.message.split(":")[0] for problem in error.problems] == [f"answer {n}" for n in (1, 2, 3, 4)]
 

@@ -42,11 +42,13 @@ def drafted(
     assignment: Assignment,
     head: Mapping[str, Json],
     kept: str,
+    use: str,
     check: Check | None = None,
     on_cost: Callable[[float], None] = lambda usd: None,
 ) -> Draft:
     """The plan that the model made, found right; raises with what was wrong each time, the last answer in ``kept``.
 
+    ``use`` is the command that takes such a file, without the file's name.
     ``on_cost`` is told what each answer has cost.
     """
     from orchestrator.plans.drafting import Answer, drafting, plan_schema, refused
@@ -97,7 +99,7 @@ def drafted(
         raise stopped
     if draft.text:
         files.write_whole(kept, draft.text)
-    raise refused(draft, os.path.relpath(kept) if draft.text else "", stopped)
+    raise refused(draft, os.path.relpath(kept) if draft.text else "", use, stopped)
 
 
 def _role_faults(paths: RunPaths, text: str) -> list[Problem]:

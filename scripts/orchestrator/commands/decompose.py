@@ -154,7 +154,7 @@ def _drafted(session: Session, task: str, wish: Wish) -> list[dict[str, Json]]:
         return [Problem(each.message, each.advice, task=each.task) for each in errors_of(new.problems)]
 
     kept = paths.inside(f"{task}.draft.yaml")
-    draft = drafted(paths, wish, assignment, {"title": spec.name}, kept, check)
+    draft = drafted(paths, wish, assignment, {"title": spec.name}, kept, f"orchestrate decompose {task} --from", check)
     return _tasks_in(read_yaml(draft.text.encode()))
 
 

@@ -88,7 +88,9 @@ def _drafted(place: Place, wish: Wish, request: str, target: str | None, on_cost
 
     paths = place.paths
     kept = os.path.splitext(target or os.path.join(paths.project, "plan.yaml"))[0] + ".draft.yaml"
-    return drafted(paths, wish, assignment_in(paths, request), {"request": request}, kept, on_cost=on_cost).text
+    return drafted(
+        paths, wish, assignment_in(paths, request), {"request": request}, kept, "orchestrate init", on_cost=on_cost
+    ).text
 
 
 def _accept(reading: PlanReading, what: str) -> None:

@@ -205,7 +205,9 @@ def _drafted(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place
             EventType.REQUEST_ASKED, request.orchestration_id, request=request.id, cost_usd=round(cost_usd, 6)
         )
 
-    return drafted(desk.own_run, wish, assignment, {"request": request.request}, kept, on_cost=note).text
+    return drafted(
+        desk.own_run, wish, assignment, {"request": request.request}, kept, "orchestrate init", on_cost=note
+    ).text
 
 
 def _run(place: Place, wishes: Wishes) -> ExitCode:

@@ -80,10 +80,10 @@ def plan_schema() -> dict[str, Json]:
     return {**schema, "required": ["tasks"]}
 
 
-def refused(draft: Draft, kept: str, stopped: OrchestrateError | None = None) -> InvalidInputError:
+def refused(draft: Draft, kept: str, use: str, stopped: OrchestrateError | None = None) -> InvalidInputError:
     """The error for a draft that never became right: what was wrong each time, and where the last one is.
 
-    ``stopped`` is what ended the conversation before its time, whose exit code it then has.
+    ``use`` is the command that takes the file ``kept``, without its name; ``stopped`` is what ended the conversation before its time, whose exit code it then has.
     """
     told = [
         Problem(f"answer {number}: {problem.message}", problem.advice, problem.line, problem.task, problem.severity)
@@ -95,7 +95,7 @@ def refused(draft: Draft, kept: str, stopped: OrchestrateError | None = None) ->
     why = f": {stopped.message}" if stopped else ""
     error = InvalidInputError(
         f"the model gave no valid plan in {count} answer{'s' * (count != 1)}{why}{where}",
-        f"mend {kept} by hand, or use --template, --auto or --from" if kept else "use --template or --auto",
+        f"mend it and `{use} {kept}`, or use --template or --auto" if kept else "use --template or --auto",
         told,
     )
     error.code = stopped.code if stopped else error.code
