@@ -228,7 +228,11 @@ class TestLog:
         run = run_of(task("T-01", max_retries=0, on_failure=OnFailure.FALLBACK, fallback=Fallback(model="haiku")))
         run.fail("T-01", "blank")
         assert logged(run)[5:] == [
-            *("Agent-01 Retrying", "- T-01 retry 1 at 08:00:00: blank", "- Changed: fallback: model haiku"),
+            *(
+                "Agent-01 Retrying",
+                "- T-01 failed, retry 1 at 08:00:00: blank",
+                "- Changed: fallback: model haiku",
+            ),
         ]
 
     @pytest.mark.parametrize(

@@ -81,6 +81,11 @@ def _cost(event: Event) -> str:
     return (f", {money_text(cost)}" if cost else "") + (f", {tokens_text(tokens)} tokens" if tokens else "")
 
 
+def _spent(event: Event) -> str:
+    """How long an attempt took and what it cost, where it was begun at all."""
+    return (f" after {_duration(event)}" if _number(event, "duration_s") else "") + _cost(event)
+
+
 def _initialization(event: Event) -> list[Entry]:
     tasks, agents = int(_number(event, "subtasks")), int(_number(event, "agents"))
     return [("Initialization", [f"Created {counted(tasks, 'task')}", f"Assigned {counted(agents, 'agent')}"])]
@@ -128,7 +133,7 @@ def _completed(event: Event) -> list[Entry]:
 def _failed(event: Event) -> list[Entry]:
     task = _text(event, "task")
     blocks: list[list[str]] = event.get("blocks") or []  # type: ignore[assignment]  # pairs, written by failing.py
-    bullets = [_with(f"{task} failed{_cost(event)}", event, "reason")]
+    bullets = [_with(f"{task} failed{_spent(event)}", event, "reason")]
     if (blocked := int(_number(event, "blocked"))) > len(blocks):
         bullets.append(f"Blocks {counted(blocked, 'task')}, the nearest of which follow")
     entries = [(f"{_agent(event)} Failed", bullets)]
@@ -139,7 +144,7 @@ def _failed(event: Event) -> list[Entry]:
 
 def _retrying(event: Event) -> list[Entry]:
     due = clock.local_time(_number(event, "due"))
-    first = f"{_text(event, 'task')} retry {_text(event, 'retry_count')} at {due}{_cost(event)}"
+    first = f"{_text(event, 'task')} failed{_spent(event)}, retry {_text(event, 'retry_count')} at {due}"
     bullets = [_with(first, event, "retry_reason")]
     bullets += [f"Changed: {_text(event, 'retry_modifications')}"] * bool(event.get("retry_modifications"))
     return [(f"{_agent(event)} Retrying", bullets)]
@@ -147,12 +152,12 @@ def _retrying(event: Event) -> list[Entry]:
 
 def _put_back(event: Event) -> list[Entry]:
     return [
-        (f"{_agent(event)} Put Back", [_with(f"{_text(event, 'task')} is open again{_cost(event)}", event, "reason")])
+        (f"{_agent(event)} Put Back", [_with(f"{_text(event, 'task')} is open again{_spent(event)}", event, "reason")])
     ]
 
 
 def _skipped(event: Event) -> list[Entry]:
-    return [(f"{_agent(event)} Skipped", [_with(f"{_text(event, 'task')} skipped", event, "reason")])]
+    return [(f"{_agent(event)} Skipped", [_with(f"{_text(event, 'task')} skipped{_cost(event)}", event, "reason")])]
 
 
 def _reopened(event: Event) -> list[Entry]:
