@@ -83,7 +83,8 @@ def plan_schema() -> dict[str, Json]:
 def refused(draft: Draft, kept: str, use: str, stopped: OrchestrateError | None = None) -> InvalidInputError:
     """The error for a draft that never became right: what was wrong each time, and where the last one is.
 
-    ``use`` is the command that takes the file ``kept``, without its name; ``stopped`` is what ended the conversation before its time, whose exit code it then has.
+    ``use`` is the command that takes the file ``kept``, without its name. ``stopped`` is what ended the conversation
+    before its time; the error has its exit code.
     """
     told = [
         Problem(f"answer {number}: {problem.message}", problem.advice, problem.line, problem.task, problem.severity)
