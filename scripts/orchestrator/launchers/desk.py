@@ -28,7 +28,7 @@ from orchestrator.store.state import DONE, State
 from orchestrator.store.store import Store
 from orchestrator.system import files
 from orchestrator.workers.recovery import recover
-from orchestrator.workers.request_status import FOLLOWING, follow, is_under_way
+from orchestrator.workers.request_status import FOLLOWING, OVER, follow, is_under_way
 
 POLL_S = 0.25
 """How often the folder of the queue is looked at, with one ``stat``."""
@@ -125,7 +125,7 @@ class Desk:
 
     def _followed(self, request: Request) -> Request:
         """``request`` with the status that follows from its run, if nobody is at it."""
-        if request.id in self._children:
+        if request.id in self._children or request.status in OVER:
             return request
         store = self._store(request)
         if request.status is RequestStatus.RUNNING and not self._is_under_way(request):

@@ -15,12 +15,13 @@ from orchestrator.system.locks import is_held
 
 FOLLOWING = frozenset({RequestStatus.PENDING, RequestStatus.BLOCKED, RequestStatus.FAILED})
 """Statuses that may be another one by now, because somebody went on with the run by hand."""
-_OVER = frozenset({RequestStatus.COMPLETED, RequestStatus.CANCELLED})
+OVER = frozenset({RequestStatus.COMPLETED, RequestStatus.CANCELLED})
+"""Statuses that stay, whatever becomes of the run."""
 
 
 def is_under_way(queue: QueueFolder, request: Request) -> bool:
     """Whether a process works on the request, or a person runs its run."""
-    if request.status in _OVER or (request.status is not RequestStatus.RUNNING and request.orchestration_id is None):
+    if request.status in OVER or (request.status is not RequestStatus.RUNNING and request.orchestration_id is None):
         return False
     run = queue.paths.run(request.orchestration_id or "-")
     return queue.is_worked_on(request.id) or is_held(run.run_lock)
