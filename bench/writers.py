@@ -13,9 +13,12 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from bench.plans import Graph, plan_text, write
 from bench.timing import BARE, ORCHESTRATE, REPOSITORY, row, run
+
+T = TypeVar("T")
 
 WRITERS = 50
 CHANGES = 20
@@ -49,13 +52,15 @@ def _plainly() -> float:
     with tempfile.TemporaryDirectory() as temporary:
         line = b"x" * 240 + b"\n"
 
-        def act(number: int) -> None:
-            file = os.open(Path(temporary, "lines"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        def begin() -> int:
+            return os.open(Path(temporary, "lines"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+        def act(number: int, file: int) -> None:
             for _ in range(CHANGES):
                 os.write(file, line)
                 os.fsync(file)
 
-        return WRITERS * CHANGES / _together(act)
+        return WRITERS * CHANGES / _together(act, begin)
 
 
 def _stored(is_shown: bool) -> float:
@@ -71,9 +76,12 @@ def _stored(is_shown: bool) -> float:
         paths = RunPaths.of(str(folder))
         before = _lines(folder)
 
-        def act(number: int) -> None:
+        def begin() -> tuple[Store, Table]:
             store = Store.open(paths)
-            table = Table(store, None)
+            return store, Table(store, None)
+
+        def act(number: int, opened: tuple[Store, Table]) -> None:
+            store, table = opened
             for part in range(2):
                 task = f"T-{2 * number + part + 1:05}"
                 for step in range(CHANGES // 2):
@@ -87,8 +95,8 @@ def _stored(is_shown: bool) -> float:
                     if is_shown:
                         table.show_soon()
 
-        seconds = _together(act)
-        counts = json.loads(subprocess.check_output([*ORCHESTRATE, "status", "--json"], cwd=folder))["run"]["counts"]
+        seconds = _together(act, begin)
+        counts = _counts(folder)
         assert counts["completed"] == 2 * WRITERS, counts
         assert _lines(folder) - before >= WRITERS * CHANGES
         return WRITERS * CHANGES / seconds
@@ -102,7 +110,7 @@ def _commands() -> float:
     with tempfile.TemporaryDirectory() as temporary:
         folder = _project(Path(temporary))
         seconds = _all_at_once([[*ORCHESTRATE, "start", f"T-{number + 1:05}"] for number in range(WRITERS)], folder)
-        counts = json.loads(subprocess.check_output([*ORCHESTRATE, "status", "--json"], cwd=folder))["run"]["counts"]
+        counts = _counts(folder)
         assert counts["running"] == WRITERS, counts
         return seconds
 
@@ -122,9 +130,10 @@ def _all_at_once(commands: list[list[str]], folder: Path) -> float:
     return time.perf_counter() - begun
 
 
-def _together(act: Callable[[int], None]) -> float:
-    """Seconds that forked writers take from a common start to the end of the last one."""
+def _together(act: Callable[[int, T], None], begin: Callable[[], T]) -> float:
+    """Seconds that forked writers, which have all begun, take from a common start to the end of the last one."""
     gate, start = os.pipe()
+    begun_gate, has_begun = os.pipe()
     gc.freeze()  # a fork does not go through, and so copy, what it shares with this process
     pids = []
     for number in range(WRITERS):
@@ -133,8 +142,10 @@ def _together(act: Callable[[int], None]) -> float:
             code = 1
             try:
                 os.close(start)
+                opened = begin()
+                os.write(has_begun, b".")
                 os.read(gate, 1)  # ends when the parent closes its side
-                act(number)
+                act(number, opened)
                 code = 0
             except BaseException:  # noqa: BLE001 - a fork must never return into the benchmark
                 traceback.print_exc()
@@ -142,6 +153,10 @@ def _together(act: Callable[[int], None]) -> float:
                 os._exit(code)
         pids.append(pid)
     os.close(gate)
+    for _ in pids:
+        os.read(begun_gate, 1)
+    os.close(begun_gate)
+    os.close(has_begun)
     begun = time.perf_counter()
     os.close(start)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
@@ -155,6 +170,14 @@ def _project(folder: Path) -> Path:
     write(folder, "plan.yaml", plan_text(Graph({name: [] for name in ids}, dict.fromkeys(ids, 0.0))))
     run([*ORCHESTRATE, "init"], folder)
     return folder
+
+
+def _counts(folder: Path) -> dict[str, int]:
+    """How many tasks are in each state; results that were never written are not to be spoken of here."""
+    words = [*ORCHESTRATE, "status", "--json"]
+    said = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    counts: dict[str, int] = json.loads(said)["run"]["counts"]
+    return counts
 
 
 def _lines(folder: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -110,3 +111,17 @@ def test_a_wrong_setting_is_named_with_its_variable(setting: pytest.MonkeyPatch,
     setting.setenv(clock.NOW_VARIABLE, text)
     with pytest.raises(UsageError, match=clock.NOW_VARIABLE):
         clock.now()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 999)), min_size=1, max_size=20))
+def test_times_read_one_after_the_other_are_what_each_is_alone(moments: list[tuple[int, int]]) -> None:
+    for second, millisecond in moments:
+        text = f"2026-11-21T00:53:0{second}.{millisecond:03d}Z"
+        assert clock.parse_utc(text) == datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize("text", ["2026-11-21T00:53:00.1x3Z", "2026-11-21T00:53:00.١٢٣Z", "2026-11-21T00:53:00.123z "])
+def test_a_text_that_begins_like_the_last_time_is_looked_at_all_the_same(text: str) -> None:
+    clock.parse_utc("2026-11-21T00:53:00.123Z")
+    with pytest.raises(ValueError, match="isoformat"):
+        clock.parse_utc(text)
