@@ -140,6 +140,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
     EventType.SPLIT_PROPOSED: {
         "agent": "agent id",
         "reason": "why the task was not split at once",
+        "cost_usd": "of asking the model for parts in vain",
         "file": "subtasks for it that a person may take, in the folder of the run",
     },
     EventType.TASK_REOPENED: {
@@ -147,6 +148,7 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "reason": "why",
         "was": "the status before",
         "retries": "retries so far, this one included",
+        "cost_usd": "of asking the model for the subtasks that it is split into",
     },
     EventType.TASK_EDITED: {
         "fields": "the new values",

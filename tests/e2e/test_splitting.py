@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
-from standin import Rule, Standin, answer, by_turn, fail, say
+from standin import Rule, Standin, answer, by_turn, costing, fail, say
 
 from programs import Program
 
@@ -49,7 +51,7 @@ def test_the_run_goes_on_with_the_parts_that_the_model_made(
 ) -> None:
     standin(
         [
-            Rule("You split one task", by_turn(answer(PARTS), say("Done."))),
+            Rule("You split one task", by_turn(replace(answer(PARTS), usage=costing(0.5)), say("Done."))),
             Rule("Build the two piers", say("PIERS")),
             Rule("Lay the deck upon them", say("DECK")),
             Rule("Open it to the public", say("OPEN")),
@@ -72,6 +74,9 @@ def test_the_run_goes_on_with_the_parts_that_the_model_made(
     types = [event["type"] for event in events]
     assert "orchestration_blocked" not in types, "it never was: the run knew how to go on"
     assert types.count("task_failed") == 1
+    (reopened,) = (event for event in events if event["type"] == "task_reopened")
+    assert reopened["cost_usd"] == pytest.approx(0.5, abs=0.2)
+    assert done.json["run"]["cost_usd"] >= reopened["cost_usd"], "the question counts for the budget of the run"
 
 
 def test_an_answer_that_is_no_plan_ends_in_a_proposal(standin: Start, orchestrate: Program, project: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from orchestrator.commands.add import take_new_plan
 from orchestrator.commands.plan_sources import Wish, expansion
@@ -34,6 +35,7 @@ from orchestrator.wording import listed
 from orchestrator.workers.assignments import refresh_assignments
 from orchestrator.workers.gathering import gathered, keep_gathered
 
+OnCost: TypeAlias = Callable[[float], None]
 OPENED_AGAIN = (Status.FAILED, Status.SKIPPED)
 """A task that was given up is open again once it is split."""
 
@@ -55,13 +57,17 @@ def decompose(place: Place, task: str, wish: Wish) -> ExitCode:
     session = open_session(place)
     name = known_tasks(session, [task])[0]
     _require_splittable(session.store.state, name)
-    parts = parts_of(session, name, wish)
-    _answer(session, name, parts, split(session, name, parts))
+    costs: list[float] = []
+    parts = parts_of(session, name, wish, costs.append)
+    _answer(session, name, parts, split(session, name, parts, sum(costs)))
     return ExitCode.DONE
 
 
-def split(session: Session, name: str, parts: Parts) -> Decomposition:
-    """Put ``parts`` into the plan as the subtasks of ``name``, which is open again if it was given up."""
+def split(session: Session, name: str, parts: Parts, cost_usd: float = 0.0) -> Decomposition:
+    """Put ``parts`` into the plan as the subtasks of ``name``, which is open again if it was given up.
+
+    ``cost_usd`` is what the model took for them; it counts for a task that was given up.
+    """
     made: list[Decomposition] = []
 
     def edited(data: bytes) -> bytes:
@@ -71,7 +77,7 @@ def split(session: Session, name: str, parts: Parts) -> Decomposition:
 
     def reopen(change: StoreChange) -> None:
         if change.state.status(name) in OPENED_AGAIN:
-            moves.reopen(change, name, "split into subtasks")
+            moves.reopen(change, name, "split into subtasks", cost_usd=cost_usd)
 
     taken = take_new_plan(session, edited, by="decompose", before=reopen)
     store = session.store
@@ -94,13 +100,13 @@ def _require_splittable(state: State, task: str) -> None:
         raise MoveRefusedError(f"{task} was split already, into {listed(existing)}", "split one of these further")
 
 
-def parts_of(session: Session, task: str, wish: Wish) -> Parts:
-    """The subtasks that ``wish`` asks for."""
+def parts_of(session: Session, task: str, wish: Wish, on_cost: OnCost = lambda usd: None) -> Parts:
+    """The subtasks that ``wish`` asks for; ``on_cost`` is told what each answer of the model has cost."""
     paths, spec = session.store.paths, session.store.state.tasks[task]
     if wish.file is not None:
         return Parts(_tasks_of_file(wish.file), "from", keeps_names=True)
     if wish.is_ai:
-        return Parts(_drafted(session, task, wish), "ai")
+        return Parts(_drafted(session, task, wish, on_cost), "ai")
     words = f"{spec.name}\n{spec.description}"
     found, picked = expansion(paths, wish, spec.description, words=words, decomposed=True)
     if errors := errors_of(found.reading().problems):
@@ -135,7 +141,7 @@ def _tasks_in(document: Document) -> list[dict[str, Json]]:
     return found if isinstance(tasks, list) and len(found) == len(tasks) else []
 
 
-def _drafted(session: Session, task: str, wish: Wish) -> list[dict[str, Json]]:
+def _drafted(session: Session, task: str, wish: Wish, on_cost: OnCost) -> list[dict[str, Json]]:
     """The subtasks that the model made."""
     from orchestrator.commands.asked_plan import assignment_in, drafted
 
@@ -154,7 +160,8 @@ def _drafted(session: Session, task: str, wish: Wish) -> list[dict[str, Json]]:
         return [Problem(each.message, each.advice, task=each.task) for each in errors_of(new.problems)]
 
     kept = paths.inside(f"{task}.draft.yaml")
-    draft = drafted(paths, wish, assignment, {"title": spec.name}, kept, f"orchestrate decompose {task} --from", check)
+    again = f"orchestrate decompose {task} --from"
+    draft = drafted(paths, wish, assignment, {"title": spec.name}, kept, again, check, on_cost)
     return _tasks_in(read_yaml(draft.text.encode()))
 
 

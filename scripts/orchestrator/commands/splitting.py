@@ -95,13 +95,15 @@ def _split_or_propose(session: Session, task: str, options: RunOptions) -> None:
     if options.executor is not Executor.CLAUDE:
         _propose(session, task, f"the executor {options.executor} cannot be asked")
         return
+    costs: list[float] = []
     try:
         tell(f"{task} was given up; the model is asked to split it")
-        parts = parts_of(session, task, _question(state, task, options))
-        made = split(session, task, replace(parts, tasks=[_bounded(part, state.tasks[task]) for part in parts.tasks]))
+        parts = parts_of(session, task, _question(state, task, options), costs.append)
+        bounded = [_bounded(part, state.tasks[task]) for part in parts.tasks]
+        made = split(session, task, replace(parts, tasks=bounded), sum(costs))
         tell(f"{task} was split into {', '.join(made.ids)}")
     except OrchestrateError as error:
-        _propose(session, task, error.message)
+        _propose(session, task, error.message, sum(costs))
 
 
 def _question(state: State, task: str, options: RunOptions) -> Wish:
@@ -126,7 +128,7 @@ def _bounded(part: Mapping[str, Json], whole: Task) -> dict[str, Json]:
     return {**kept, **{key: value for key, value in given.items() if value}}
 
 
-def _propose(session: Session, task: str, reason: str) -> None:
+def _propose(session: Session, task: str, reason: str, cost_usd: float = 0.0) -> None:
     """Leave parts for ``task`` as a template makes them, and put that on record."""
     from orchestrator.commands.session import tell
     from orchestrator.events import EventType
@@ -140,7 +142,8 @@ def _propose(session: Session, task: str, reason: str) -> None:
     with store.change() as change:
         if change.state.status(task) is Status.FAILED and change.state.records[task].is_to_be_split:
             agent = change.state.agents[task]
-            change.record(EventType.SPLIT_PROPOSED, task, agent=agent, reason=reason, file=file or None)
+            cost = round(cost_usd, 6) or None
+            change.record(EventType.SPLIT_PROPOSED, task, agent=agent, reason=reason, file=file or None, cost_usd=cost)
     how = f": `orchestrate decompose {task} --from {file}`" if file else ""
     tell(f"{task} was not split ({reason}); a person decides{how}")
 

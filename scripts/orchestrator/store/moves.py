@@ -233,9 +233,17 @@ def skip(change: Change, task: str, reason: str) -> None:
 
 
 def reopen(
-    change: Change, task: str, reason: str, *, allowed: Sequence[Status] = (Status.FAILED, Status.SKIPPED)
+    change: Change,
+    task: str,
+    reason: str,
+    *,
+    allowed: Sequence[Status] = (Status.FAILED, Status.SKIPPED),
+    cost_usd: float = 0.0,
 ) -> None:
-    """Open ``task`` again with a new series of attempts; Retries goes on counting."""
+    """Open ``task`` again with a new series of attempts; Retries goes on counting.
+
+    ``cost_usd`` is what it took to find out how.
+    """
     state = change.state
     status = state.status(task)
     if status is Status.RETRYING:
@@ -253,4 +261,5 @@ def reopen(
         was=str(status),
         retries=record.retries + bool(record.attempt),
         reason=reason,
+        cost_usd=round(cost_usd, 6) or None,
     )

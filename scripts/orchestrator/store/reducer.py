@@ -73,6 +73,13 @@ def _end_attempt(state: State, record: TaskRecord, event: Event, at: float) -> N
     record.lease_until = None
 
 
+def _pay(state: State, record: TaskRecord, event: Event) -> None:
+    """Count what was asked for a task beside its attempts."""
+    cost = float(event.get("cost_usd") or 0.0)  # type: ignore[arg-type]
+    record.cost_usd += cost
+    state.spent_usd += cost
+
+
 def _reset_end(state: State) -> None:
     state.merged_hash = None
     state.announced = ""
@@ -212,6 +219,7 @@ def _on_task_reopened(state: State, event: Event, at: float) -> None:
     record.start = record.end = record.due = None
     record.reason, record.kind = "", ""
     record.is_to_be_split, record.proposal = False, ""
+    _pay(state, record, event)
     record.result = record.hash = record.session_id = record.taken_from = None
     _reset_end(state)
     state.set_status(task, None)
@@ -220,6 +228,7 @@ def _on_task_reopened(state: State, event: Event, at: float) -> None:
 def _on_split_proposed(state: State, event: Event, at: float) -> None:
     record = state.records[str(event["task"])]
     record.is_to_be_split, record.proposal = False, str(event.get("file") or "")
+    _pay(state, record, event)
 
 
 def _on_approved(state: State, event: Event, at: float) -> None:
