@@ -152,6 +152,17 @@ def test_a_request_follows_a_run_that_somebody_brings_to_its_end_by_hand(desk: D
     assert desk.status("mine") == "completed"
 
 
+def test_a_request_is_shown_with_its_run_as_that_stands(desk: DeskFolder) -> None:
+    desk.prepare("mine", task("T-01"))
+    folder = ["--dir", ".orchestrator/runs/mine"]
+    desk.call.prepare("start", "T-01", *folder)
+    desk.call.prepare("complete", "T-01", "--result", "-", *folder, stdin="# Done")
+    for is_merged in (False, True):
+        shown = json.loads(desk.call.prepare("queue", "show", "mine", "--json"))
+        assert (shown["run"]["state"], shown["run"]["merged"]) == ("completed", is_merged)
+        desk.call.prepare("merge", *folder)
+
+
 def test_a_run_of_the_desk_has_the_roles_of_the_desk(desk: DeskFolder) -> None:
     (desk.folder / "roles").mkdir(parents=True)
     (desk.folder / "roles" / "poet.md").write_text("---\nname: poet\ndescription: Verses\n---\nRhyme.\n")

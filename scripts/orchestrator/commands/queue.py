@@ -114,11 +114,14 @@ def show(place: Place, id: str) -> ExitCode:
     lines = [_line(request), "", request.request, ""]
     if request.orchestration_id is not None and os.path.exists(desk.run(request.orchestration_id).journal):
         from orchestrator.render.status import run_record, status_text
+        from orchestrator.workers.integrity import is_merged
 
         paths = desk.run(request.orchestration_id)
-        state, now = Store.open(paths).state, clock.now()
-        run = {**run_record(state, now), "folder": paths.shown_folder}
-        lines += [status_text(state, now), "", f"Its run: orchestrate status --dir {paths.shown_folder}"]
+        store, now = Store.open(paths), clock.now()
+        merged = is_merged(store)
+        run = {**run_record(store.state, now, is_merged=merged), "folder": paths.shown_folder}
+        lines += [status_text(store.state, now, is_merged=merged), ""]
+        lines += [f"Its run: orchestrate status --dir {paths.shown_folder}"]
     elif os.path.exists(desk.log(id)):
         lines += [f"What was printed: {os.path.relpath(desk.log(id))}"]
     answer(place, {**request.record(), "run": run}, "\n".join(lines).rstrip())

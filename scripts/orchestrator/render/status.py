@@ -56,7 +56,7 @@ def status_record(state: State, now: float, lost: Collection[str] = (), *, is_me
     }
 
 
-def run_record(state: State, now: float, *, is_merged: bool = False) -> dict[str, Json]:
+def run_record(state: State, now: float, *, is_merged: bool) -> dict[str, Json]:
     """The run as a whole; ``is_merged`` as for ``status_record``."""
     pause = state.pause if state.is_paused(now) else None
     return {
