@@ -216,6 +216,22 @@ def test_a_run_directory_deleted_by_hand_is_survived_and_told(desk: DeskFolder) 
     assert desk.status("gone") == "completed" and desk.request("gone")["orchestration_id"] != "gone"
 
 
+@pytest.mark.usefixtures("no_processes_left")
+def test_a_run_that_is_deleted_while_it_runs_blocks_its_request_alone(
+    desk: DeskFolder, attempts_alive: Callable[[], list[object]]
+) -> None:
+    desk.prepare("gone", task("T-01"))
+    watch = desk.watch("--executor", "command", "--command", "sh -c 'sleep 3; echo done'")
+    wait_for(attempts_alive, watch)
+    shutil.rmtree(desk.folder / "runs" / "gone")
+    wait_for(lambda: desk.status("gone") == "blocked", watch)
+    assert "the folder of its run was removed" in desk.request("gone")["reason"]
+    desk.put("next")
+    wait_for(lambda: desk.status("next") == "completed", watch)
+    watch.send(signal.SIGTERM, to_group=False)
+    assert watch.wait().code == 130
+
+
 def test_a_request_cannot_name_the_folder_of_something_else_for_its_run(desk: DeskFolder) -> None:
     kept = desk.folder / "runs" / "archived" / "old"
     kept.mkdir(parents=True)

@@ -76,11 +76,12 @@ def _worked(desk: DeskPaths, queue: QueueFolder, request: Request, wishes: Wishe
     if taken is None or taken.status is not RequestStatus.RUNNING:
         raise CannotGoOnError(f"{request.id} is {taken.status if taken else 'gone'}", "add it again to have it done")
     place = Place(desk.run(run_id))
-    code = ExitCode.DONE
+    code, has_begun = ExitCode.DONE, False
     status, reason = RequestStatus.PENDING, "interrupted"
     try:
         if not os.path.exists(place.paths.journal):
             _begin(desk, queue, taken, place, wish, wishes)
+        has_begun = True
         code = _run(place, wishes)
         status, reason = _standing(place)
     except KeyboardInterrupt:
@@ -88,6 +89,9 @@ def _worked(desk: DeskPaths, queue: QueueFolder, request: Request, wishes: Wishe
     except OrchestrateError as error:
         code = error.code
         status, reason = _status_of(error), _words(error)
+        if has_begun and not os.path.exists(place.paths.journal):
+            advice = f"`orchestrate queue work {request.id}` begins it anew"
+            status, reason = RequestStatus.BLOCKED, f"the folder of its run was removed (try: {advice})"
     if code is ExitCode.INTERRUPTED and status is RequestStatus.PENDING:
         reason = "interrupted"
     if status is RequestStatus.COMPLETED:
