@@ -52,9 +52,9 @@ class TaskFacts:
 class ReportFacts:
     """One run as it stands at ``now``. Times are unix seconds; ``elapsed_s`` is from the first start to the last end.
 
-    ``estimated_s`` is how long the whole was estimated to take, low to high; None without estimates, and in a
-    rehearsal, whose times are made up. ``work_s`` is the time of all attempts together. ``warnings`` are
-    what is wrong with the files of the run.
+    ``estimated_s`` is how long the whole was estimated to take, low to high; None unless every task has an estimate,
+    and in a rehearsal, whose times are made up. ``work_s`` is the time of all attempts together, ``held_s`` that of
+    pauses. ``warnings`` are what is wrong with the files of the run.
     """
 
     state: State
@@ -255,9 +255,12 @@ def _held_s(history: History, start: float | None, end: float) -> float:
 
 
 def _estimated_s(state: State) -> tuple[float, float] | None:
+    """How long the whole was estimated to take; None unless every task has an estimate: a part says nothing."""
+    if not all(task.estimate for task in state.tasks.values()):
+        return None
     plan = state.whole_plan
     made = estimate(plan, plan.run.jobs or DEFAULT_JOBS)
-    return made.duration_s if made.is_timed else None
+    return made.duration_s if state.tasks else None
 
 
 def _count(found: Sequence[Criterion], verdict: Verdict) -> int:

@@ -113,15 +113,17 @@ def _ended(outcome: Outcome, reason: str = "reason") -> Callable[[History, dict[
     def take(made: History, open_attempts: dict[str, int], event: Event, at: float) -> None:
         task = str(event["task"])
         index = open_attempts.pop(task, None)
-        if index is None:
-            if outcome is not Outcome.COMPLETED or event.get("taken_from"):
-                return  # nothing was under way: it was given up, left out, or ended with its last subtask
-            index = len(made.attempts)  # a result that was there already was recorded
-            made.attempts.append(AttemptFacts(task, _whole(event, "attempt"), _text(event, "agent"), "", "check", at))
+        if index is not None:
+            before = made.attempts[index]
+        elif outcome is Outcome.COMPLETED and not event.get("taken_from"):
+            # A result that was there already was recorded.
+            before = AttemptFacts(task, _whole(event, "attempt"), _text(event, "agent"), "", "check", at)
+        else:
+            return  # nothing was under way: it was given up, left out, or ended with its last subtask
         why = _text(event, reason)
         failed = outcome is Outcome.SKIPPED and why.startswith(_GAVE_UP)
-        made.attempts[index] = replace(
-            made.attempts[index],
+        ended = replace(
+            before,
             end=at,
             outcome=Outcome.FAILED if failed else outcome,
             reason=why.removeprefix(_GAVE_UP) if failed else why,
@@ -129,6 +131,10 @@ def _ended(outcome: Outcome, reason: str = "reason") -> Callable[[History, dict[
             tokens=_whole(event, "tokens"),
             duration_s=_number(event, "duration_s"),
         )
+        if index is None:
+            made.attempts.append(ended)
+        else:
+            made.attempts[index] = ended
 
     return take
 
