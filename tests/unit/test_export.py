@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dags import task
 from orchestrator.model import Estimate
+from orchestrator.plans.estimate import estimate
 from orchestrator.report.export import CSV_COLUMNS, csv_text, export_record, gantt_text
 from orchestrator.report.history import history
 from orchestrator.store import moves
@@ -54,7 +55,14 @@ def running() -> Run:
 
 def test_the_document_has_exactly_the_keys_of_the_contract() -> None:
     run = running()
-    record = export_record(run.state, run.now, {"T-5": MORNING + 5}, "medium", {"T-3"})
+    record = export_record(
+        run.state,
+        run.now,
+        created={"T-5": MORNING + 5},
+        complexity="medium",
+        zombies={"T-3"},
+        estimate=estimate(run.state.whole_plan),
+    )
     assert [*record] == [
         *("orchestration_id", "parent_task_id", "task_title", "complexity", "created_at", "status", "subtasks"),
         *("execution_plan", "resource_estimate", "progress"),
