@@ -61,7 +61,7 @@ def test_the_document_has_exactly_the_keys_of_the_contract() -> None:
         created={"T-5": MORNING + 5},
         complexity="medium",
         zombies={"T-3"},
-        estimate=estimate(run.state.whole_plan),
+        estimate=estimate(run.state.whole_plan, 4),
     )
     assert [*record] == [
         *("orchestration_id", "parent_task_id", "task_title", "complexity", "created_at", "status", "subtasks"),
