@@ -32,6 +32,10 @@ class EventType(StrEnum):
     TASK_EDITED = "task_edited"
     EDIT_PUT_BACK = "edit_put_back"
     CONTEXT_ADDED = "context_added"
+    MAIN_TASK_SET = "main_task_set"
+    CLAIM_REFUSED = "claim_refused"
+    LOOP_ITERATION = "loop_iteration"
+    LOOP_ENDED = "loop_ended"
     APPROVED = "approved"
     TRUSTED = "trusted"
     WORKER_LOST = "worker_lost"
@@ -161,6 +165,36 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "source": "the file that was added, or stdin",
         "characters": "how many were added",
         "hash": "digest of the file as it now is",
+    },
+    EventType.MAIN_TASK_SET: {
+        "status": "continue, blocked or completed",
+        "next": "the next step in a sentence",
+        "focus": "what to mind in it",
+        "action": "the action that `advance` chose",
+        "by": "set, advance, add, loop or hand",
+    },
+    EventType.CLAIM_REFUSED: {"claim": "what MAIN_TASK said", "reason": "what in the plan contradicts it"},
+    EventType.LOOP_ITERATION: {
+        "iteration": "its number, from 1 over all starts of the loop",
+        "action": "what was to be done",
+        "acts": "what was done",
+        "changed": "what is different afterwards",
+        "outcome": "how the invocation ended",
+        "reason": "why it did not end well, or what needs attention",
+        "cost_usd": "of the invocation",
+        "tokens": "of the invocation",
+        "duration_s": "of the invocation",
+        "idle": "invocations in a row that changed nothing",
+        "same": "invocations in a row with the same action on the same task, left as it was",
+        "mark": "digest of state and results afterwards",
+        "task_mark": "digest of what there is of its task",
+    },
+    EventType.LOOP_ENDED: {
+        "status": "continue, blocked or completed",
+        "reason": "why",
+        "iterations": "how many this start of the loop had",
+        "cost_usd": "of these",
+        "duration_s": "of these, waiting included",
     },
     EventType.APPROVED: {"by": "who", "note": "their words"},
     EventType.TRUSTED: {"hash": "digest of what may start programs"},

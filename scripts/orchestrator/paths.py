@@ -72,6 +72,11 @@ class RunPaths:
         return self.inside("report.html")
 
     @property
+    def main_task(self) -> str:
+        """The four-line state of the stateless loop."""
+        return self.inside("MAIN_TASK")
+
+    @property
     def run_lock(self) -> str:
         """Held by the one ``run`` or ``feed`` that is active."""
         return self.inside("run.lock")

@@ -95,6 +95,7 @@ def titles(type: EventType) -> list[str]:
         "task": "T-01",
         "agent": "Agent-NN",
         "batch": "N",
+        "iteration": "N",
         "by": "hand",
         "opens_batch": False,
         "fields": {"name": "x"},
@@ -195,6 +196,11 @@ SESSION: tuple[tuple[str, str], ...] = (
     ("archive", "archive R-1"),
     ("runs", "runs"),
     ("log --all", "log --all --limit 1000"),
+    ("main-task read", "main-task set continue Go --task T-01 --focus Carefully"),
+    ("main-task read", "main-task read"),
+    ("main-task history", "main-task history"),
+    ("main-task advance", "main-task advance"),
+    ("loop", "loop --once --claude true"),
     ("doctor", "doctor --claude /nowhere/claude"),
 )
 

@@ -28,6 +28,7 @@ from manual import (
     passed_flags,
 )
 from orchestrator.cli.table import COMMANDS, HELP
+from orchestrator.loopguard import LOOP
 from orchestrator.paths import DeskPaths, RunPaths
 from transcripts import File, sessions
 
@@ -179,7 +180,8 @@ def run_files() -> set[str]:
         ),
         *(paths.inside("launch", script) for script in SCRIPTS),
         f"{paths.templates}/paint.yaml",
-        *(paths.prompt("T-01", 1), paths.output("T-01", 1), paths.errors("T-01", 1)),
+        paths.main_task,
+        *(of(task, 1) for task in ("T-01", LOOP) for of in (paths.prompt, paths.output, paths.errors)),
         *(paths.agent_task("Agent-01", "T-01", shared) for shared in (False, True)),
         *(paths.inside(paths.result_name("Agent-01", "T-01", shared)) for shared in (False, True)),
     }

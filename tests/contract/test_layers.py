@@ -18,6 +18,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "model": (
         "orchestrator.clock",
         "orchestrator.events",
+        "orchestrator.loopguard",
         "orchestrator.model",
         "orchestrator.plans.globs",
         "orchestrator.store.records",
@@ -67,7 +68,9 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchestrator.store.consequences",
         "orchestrator.store.edits",
         "orchestrator.store.failing",
+        "orchestrator.store.loopcourse",
         "orchestrator.store.moves",
+        "orchestrator.store.nextaction",
         "orchestrator.store.reducer",
         "orchestrator.store.schedule",
         "orchestrator.store.snapshot",

@@ -14,8 +14,9 @@ from artefacts import MarkdownFile
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import Dependency, DependencyType, Fallback, Objectives, Plan, Status, Task
 from orchestrator.render.handed_over import HandedOver, fair_shares
-from orchestrator.render.prompt import MAX_BYTES, Audience, Prompt, estimated_tokens, prompt, unused_nonce
+from orchestrator.render.prompt import MAX_BYTES, Audience, Prompt, prompt, unused_nonce
 from orchestrator.texts.attachments import NOTE
+from orchestrator.texts.tokens import estimated_tokens
 from specimens import (
     HOSTILE_DEPENDENCIES,
     HOSTILE_PLAN,

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator.cli.quick import understood
-from orchestrator.errors import ExitCode, OrchestrateError
+from orchestrator.errors import CannotGoOnError, ExitCode, OrchestrateError
+from orchestrator.loopguard import barred_word
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
     try:
+        refuse_barred(words)
         quick = understood(words)
         if quick is not None:
             return quick()
@@ -51,6 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"orchestrate: this is a defect of the program: {type(error).__name__}: {error}", file=sys.stderr)
         print("  try: the same command with --debug, and report what it prints", file=sys.stderr)
         return ExitCode.CANNOT_GO_ON
+
+
+def refuse_barred(words: Sequence[str]) -> None:
+    """Raise where an invocation of the loop asks for what only a person may."""
+    barred = barred_word(words, os.environ)
+    if barred is not None:
+        raise CannotGoOnError(
+            f"{barred} is not for an invocation of the loop",
+            '`orchestrate main-task set blocked "Ask a person to …"`, and a person sees to it',
+        )
 
 
 def tell_error(error: OrchestrateError) -> None:

@@ -55,6 +55,10 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "runs": ("desk", "Every orchestration of the project and where it stands."),
         "archive": ("desk", "Put orchestrations aside that have ended."),
     },
+    "loop": {
+        "main-task": ("loop", "The four-line state of the loop: read it, set it, or derive the next single action."),
+        "loop": ("loop", "Call claude afresh for every step, until the plan is done or cannot go on."),
+    },
     "help": {
         "demo": ("run", "Run a bundled plan through all four phases."),
         "skill": ("help", "Where the skill's documents are."),

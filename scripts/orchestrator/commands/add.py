@@ -48,8 +48,11 @@ def tasks_from(given: Mapping[str, str | None], deps: Sequence[str], file: str |
 
 def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
     """Put tasks into the plan of a run, with the checks of ``validate``; all or none."""
+    from orchestrator.commands.first_task import begin_with_task, has_plan
     from orchestrator.plans.planfile import with_tasks
 
+    if len(tasks) == 1 and tasks[0].get("description") and not has_plan(place):
+        return _answered(begin_with_task(place, dict(tasks[0]), "add"), None)
     session = open_session(place)
     store = session.store
 
@@ -59,12 +62,20 @@ def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
     new = take_new_plan(session, added, by="add")
     refresh_assignments(store.paths, store.state, new)
     session.show()
-    state = store.state
-    for problem in role_problems(store.paths, [state.tasks[task] for task in new]):
+    for problem in role_problems(store.paths, [store.state.tasks[task] for task in new]):
         tell(problem.text())
+    return _answered(session, new)
+
+
+def _answered(session: Session, added: Sequence[str] | None) -> ExitCode:
+    """Where the new tasks stand; None for ``added`` stands for a new run, in which all are."""
+    state = session.store.state
+    new = [*state.tasks] if added is None else added
     record: Json = {"added": list(new), "agents": {task: state.agents[task] for task in new}}
     lines = [f"Added {task} ({state.agents[task]}): {state.tasks[task].name}, {state.status(task)}" for task in new]
-    answer(place, record, "\n".join(lines))
+    if added is None and state.main_task is not None:
+        lines.append(f"A new run with this one task. Next: {state.main_task.next}")
+    answer(session.place, record, "\n".join(lines))
     return ExitCode.DONE
 
 

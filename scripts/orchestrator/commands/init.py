@@ -54,14 +54,7 @@ def init(
         data = _with_roles(data, proposed)
         reading = checked_plan(data)
         plan = accepted(reading.plan, reading.problems, path)
-    lock = FileLock(f"{place.paths.folder}.init-lock", signed=False)
-    try:
-        with lock:
-            kept = _make_room(place.paths, is_forced)
-            with undoing(place.paths, kept, data):
-                session = created(place, data, reading, plan)
-    finally:
-        remove_free_lock(lock.path)
+    session, kept = new_run(place, data, reading, plan, is_forced=is_forced)
     if kept:
         tell(f"the old run was kept in {kept}")
     if is_trusted:
@@ -110,6 +103,21 @@ def _with_roles(data: bytes, proposed: Sequence[tuple[str, str, str]]) -> bytes:
     for task, role, _ in proposed:
         text = with_task_fields(text, task, {"role": role})
     return text.encode()
+
+
+def new_run(
+    place: Place, data: bytes, reading: PlanReading, plan: Plan, *, is_forced: bool = False
+) -> tuple[Session, str | None]:
+    """A new run of ``plan``, and where an old one is kept; refuses, unless it is forced, where there is one."""
+    lock = FileLock(f"{place.paths.folder}.init-lock", signed=False)
+    try:
+        with lock:
+            kept = _make_room(place.paths, is_forced)
+            with undoing(place.paths, kept, data):
+                session = created(place, data, reading, plan)
+    finally:
+        remove_free_lock(lock.path)
+    return session, kept
 
 
 def created(place: Place, data: bytes, reading: PlanReading, plan: Plan, id: str | None = None) -> Session:

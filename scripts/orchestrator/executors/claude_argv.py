@@ -92,14 +92,16 @@ def claude_arguments(
     max_turns: int | None = None,
     result_schema: Mapping[str, Json] | None = None,
     deny: Iterable[str] = (),
+    deny_more: Iterable[str] = (),
     readable: Iterable[str] = (),
 ) -> list[str]:
     """The arguments of ``claude`` for one attempt; the prompt comes on stdin.
 
     What is None is as the task says. ``tools`` are granted besides reading the project; ``deny`` are directories
-    that may be read and not written, each as a path from the root (resolved) or from the project, and
-    ``readable`` directories outside the project that may be read. ``budget_usd`` that is not positive is passed
-    on as the smallest one. With ``resume`` the session goes on, else ``session_id`` begins one and must be new.
+    that may be read and not written, each as a path from the root (resolved) or from the project, ``deny_more`` are
+    other rules, and ``readable`` directories outside the project that may be read. ``budget_usd`` that is not positive
+    is passed on as the smallest one. With ``resume`` the session goes on, else ``session_id`` begins one and must be
+    new.
     Raises InvalidInputError when the schema is too large for a command line.
     """
     granted = task.allowed_tools if tools is None else tools
@@ -121,7 +123,7 @@ def claude_arguments(
     if session_id:
         arguments.append(f"--{'resume' if resume else 'session-id'}={session_id}")
     barred = [tool for tool in TOOLS_BEYOND_AN_ATTEMPT if tool not in granted]
-    arguments.append(f"--settings={_one_line({'permissions': {'deny': [*deny_rules(deny), *barred]}})}")
+    arguments.append(f"--settings={_one_line({'permissions': {'deny': [*deny_rules(deny), *deny_more, *barred]}})}")
     return arguments
 
 

@@ -180,6 +180,33 @@ def _context_added(event: Event) -> list[Entry]:
     return [("Context Gathered", [_with(source, event, "file", " in ")])]
 
 
+def _main_task_set(event: Event) -> list[Entry]:
+    """A status set by hand, and an end; the steps from one invocation to the next stand in its own entry."""
+    by = _text(event, "by")
+    if by in ("loop", "advance") and event["status"] == "continue":
+        return []
+    return [("Main Task Set", [_with(f"{_text(event, 'status').capitalize()}, by {by}", event, "next")])]
+
+
+def _claim_refused(event: Event) -> list[Entry]:
+    return [("Claim Refused", [_with(f"{_text(event, 'claim').capitalize()} was claimed", event, "reason", ", but ")])]
+
+
+def _loop_iteration(event: Event) -> list[Entry]:
+    task = f" {_text(event, 'task')}" if event.get("task") else ""
+    first = f"{_text(event, 'action')}{task}, {_text(event, 'outcome')}, duration {_duration(event)}{_cost(event)}"
+    changed, acts = _list(event, "changed"), _list(event, "acts")
+    bullets = [_with(first, event, "reason"), f"Changed: {', '.join(changed) or 'nothing'}"]
+    bullets += [f"More than one action: {', '.join(acts)}"] * (len(acts) > 1)
+    return [(f"Loop Iteration #{_text(event, 'iteration')}", bullets)]
+
+
+def _loop_ended(event: Event) -> list[Entry]:
+    count = counted(int(_number(event, "iterations")), "invocation")
+    bullets = [_with(_text(event, "status").capitalize(), event, "reason")]
+    return [("Loop Ended", [*bullets, f"{count}, duration {_duration(event)}{_cost(event)}"])]
+
+
 def _approved(event: Event) -> list[Entry]:
     return [("Approved", [_with(f"{_text(event, 'task')} approved by {_text(event, 'by')}", event, "note")])]
 
@@ -303,6 +330,10 @@ _ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
     EventType.TASK_EDITED: _edited,
     EventType.EDIT_PUT_BACK: _edit_put_back,
     EventType.CONTEXT_ADDED: _context_added,
+    EventType.MAIN_TASK_SET: _main_task_set,
+    EventType.CLAIM_REFUSED: _claim_refused,
+    EventType.LOOP_ITERATION: _loop_iteration,
+    EventType.LOOP_ENDED: _loop_ended,
     EventType.APPROVED: _approved,
     EventType.TRUSTED: _trusted,
     EventType.WORKER_LOST: _worker_lost,

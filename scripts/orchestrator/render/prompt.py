@@ -24,6 +24,7 @@ from orchestrator.render.markdown import inline_code, one_line
 from orchestrator.render.summary import counted
 from orchestrator.render.templates import rendered
 from orchestrator.texts.attachments import NOTE, without_attachments
+from orchestrator.texts.tokens import estimated_tokens
 
 # What the CLI takes on stdin; one byte more and it ends with "piped stdin input exceeds 10MB".
 MAX_BYTES = 10 * 1024 * 1024
@@ -36,8 +37,6 @@ _LARGEST_LIMIT = 2_000_000
 # A beginning shorter than this says less than the path of the whole.
 _SHORTEST_PART = 200
 _LONGEST_SUMMARY = 2_000
-# Common English and code take four characters a token or so, other scripts fewer; good for a size, not for a bill.
-CHARACTERS_PER_TOKEN = 4
 _NONCE_LENGTH = 12
 _PLACE = f"nonce-{token_hex(16)}"
 """Where the nonce goes, until all of the text is known; nobody can write it into a text beforehand."""
@@ -78,11 +77,6 @@ class Part:
     def is_whole(self) -> bool:
         """Whether nothing was cut."""
         return len(self.text) == self.total
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens ``text`` takes: a quarter of its characters, rounded up."""
-    return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def prompt(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from orchestrator.model import Json, Status, Verdict
 
@@ -111,3 +112,41 @@ class Judgement:
     shown_by: list[str]
     basis: str = ""
     note: str = ""
+
+
+class LoopStatus(StrEnum):
+    """What the stateless loop does next: it goes on, waits for a person, or is at its end."""
+
+    CONTINUE = "continue"
+    BLOCKED = "blocked"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class MainTask:
+    """What ``MAIN_TASK`` says: where the loop stands, its next step in a sentence, for which task, minding what."""
+
+    status: LoopStatus
+    next: str
+    task: str | None = None
+    focus: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRecord:
+    """What the journal says of the stateless loop, up to its last invocation.
+
+    ``idle`` invocations in a row changed nothing at all; ``same`` had the same action on the same task, which was left
+    as it was. ``mark`` names the state and the results after the last one, ``task_mark`` what there was of its task.
+    ``acts`` is what it did, ``reason`` why it did not end well.
+    """
+
+    iterations: int = 0
+    idle: int = 0
+    same: int = 0
+    action: str = ""
+    task: str | None = None
+    mark: str = ""
+    task_mark: str = ""
+    acts: tuple[str, ...] = ()
+    reason: str = ""

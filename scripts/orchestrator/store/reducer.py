@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from orchestrator.clock import parse_utc
 from orchestrator.events import Event, EventType
 from orchestrator.model import Json, OnFailure, Status, Verdict
 from orchestrator.planrecords import plan_from_record, task_from_record, with_fields
-from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
+from orchestrator.store.records import Judgement, LoopRecord, LoopStatus, MainTask, Pause, Slowdown, TaskRecord
 from orchestrator.store.state import State
 
 BACK_OFF = "back_off"
@@ -260,6 +261,42 @@ def _on_quiet_hours_set(state: State, event: Event, at: float) -> None:
     state.awake_until = 0.0
 
 
+def _on_main_task_set(state: State, event: Event, at: float) -> None:
+    task, focus = event.get("task"), event.get("focus")
+    state.main_task = MainTask(
+        LoopStatus(str(event["status"])),
+        str(event["next"]),
+        str(task) if task is not None else None,
+        str(focus) if focus is not None else None,
+    )
+    state.main_task_by = str(event.get("by") or "")
+    if state.main_task_by != "loop":
+        state.loop = replace(state.loop, idle=0, same=0)  # somebody gave it a new beginning
+
+
+def _on_loop_iteration(state: State, event: Event, at: float) -> None:
+    task, acts = event.get("task"), event.get("acts")
+    cost = float(event.get("cost_usd") or 0.0)  # type: ignore[arg-type]
+    tokens = int(event.get("tokens") or 0)  # type: ignore[arg-type]
+    state.spent_usd += cost
+    state.settled += cost > 0
+    state.tokens += tokens
+    if task in state.records:
+        state.records[str(task)].cost_usd += cost
+        state.records[str(task)].tokens += tokens
+    state.loop = LoopRecord(
+        iterations=int(event["iteration"]),  # type: ignore[arg-type]
+        idle=int(event["idle"]),  # type: ignore[arg-type]
+        same=int(event["same"]),  # type: ignore[arg-type]
+        action=str(event["action"]),
+        task=str(task) if task is not None else None,
+        mark=str(event["mark"]),
+        task_mark=str(event.get("task_mark") or ""),
+        acts=tuple(str(act) for act in acts) if isinstance(acts, list) else (),
+        reason=str(event.get("reason") or ""),
+    )
+
+
 def _on_merged(state: State, event: Event, at: float) -> None:
     if not event.get("elsewhere"):
         state.merged_hash = None if event.get("missing") else str(event["hash"])
@@ -308,6 +345,8 @@ _CHANGES: dict[str, Callable[[State, Event, float], None]] = {
     EventType.PAUSED: _on_paused,
     EventType.RESUMED: _on_resumed,
     EventType.QUIET_HOURS_SET: _on_quiet_hours_set,
+    EventType.MAIN_TASK_SET: _on_main_task_set,
+    EventType.LOOP_ITERATION: _on_loop_iteration,
     EventType.MERGED: _on_merged,
     EventType.CRITERION_JUDGED: _on_criterion_judged,
     EventType.ORCHESTRATION_COMPLETED: _on_orchestration_completed,

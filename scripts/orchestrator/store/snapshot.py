@@ -7,7 +7,7 @@ from dataclasses import asdict, astuple, fields
 
 from orchestrator.model import Json, Status, Verdict
 from orchestrator.planrecords import plan_from_record, plan_record, task_from_record, task_record
-from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
+from orchestrator.store.records import Judgement, LoopRecord, LoopStatus, MainTask, Pause, Slowdown, TaskRecord
 from orchestrator.store.state import State
 
 _RECORD_DEFAULTS = {f.name: f.default for f in fields(TaskRecord)}
@@ -46,6 +46,9 @@ def state_record(state: State) -> dict[str, Json]:
         "batches_started": {str(stage): at for stage, at in state.batches_started.items()},
         "batches_completed": [*sorted(state.batches_completed)],
         "judgements": {name: asdict(judgement) for name, judgement in state.judgements.items()},
+        "main_task": asdict(state.main_task) if state.main_task else None,
+        "main_task_by": state.main_task_by,
+        "loop": {**asdict(state.loop), "acts": list(state.loop.acts)},
     }
 
 
@@ -62,6 +65,7 @@ def state_from_record(record: Mapping[str, Json]) -> State:
         name: Judgement(**{**item, "verdict": Verdict(item["verdict"])})
         for name, item in values.pop("judgements", {}).items()
     }
+    main, loop = values.pop("main_task", None), values.pop("loop", {})
     started = {int(stage): at for stage, at in values.pop("batches_started").items()}
     return State(
         tasks={task.id: task for task in tasks},
@@ -69,6 +73,8 @@ def state_from_record(record: Mapping[str, Json]) -> State:
         plan=plan_from_record(values.pop("plan")),
         pause=Pause(*pause) if pause else None,
         slowdown=Slowdown(*slowdown) if slowdown else None,
+        main_task=MainTask(**{**main, "status": LoopStatus(main["status"])}) if main else None,
+        loop=LoopRecord(**{**loop, "acts": tuple(loop.get("acts", ()))}),
         batches_started=started,
         batches_completed=set(values.pop("batches_completed")),
         judgements=judgements,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator import graph, ids
 from orchestrator.model import OnFailure, Plan, Priority, RunState, Status, Task
 from orchestrator.plans.subtasks import last_subtasks
-from orchestrator.store.records import Judgement, Pause, Slowdown, TaskRecord
+from orchestrator.store.records import Judgement, LoopRecord, MainTask, Pause, Slowdown, TaskRecord
 
 __all__ = ["DONE", "OBSTRUCTING", "Pause", "State", "TaskRecord"]
 
@@ -54,6 +54,9 @@ class State:
     batches_completed: set[int] = field(default_factory=set)
     judgements: dict[str, Judgement] = field(default_factory=dict)
     """By the digest of the criterion's text."""
+    main_task: MainTask | None = None
+    main_task_by: str = ""
+    loop: LoopRecord = field(default_factory=LoopRecord)
 
     def __post_init__(self) -> None:
         self.derive()
@@ -138,6 +141,11 @@ class State:
         """The tasks in one of ``statuses``, in the order of the plan."""
         found = set().union(*(self._members[status] for status in statuses))
         return sorted(found, key=self._index.__getitem__)
+
+    def focus_of(self, task: str) -> str:
+        """The sentence that the loop gives ``task`` to mind; empty when it gives none."""
+        main = self.main_task
+        return main.focus or "" if main is not None and main.task == task else ""
 
     def awaiting_approval(self) -> list[str]:
         """The tasks that only a person's approval holds back, in the order of the plan."""

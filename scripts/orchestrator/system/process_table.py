@@ -12,12 +12,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from orchestrator.loopguard import MARK_VARIABLE as MARK_VARIABLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-
-MARK_VARIABLE = "ORCHESTRATE_ATTEMPT"
-"""The variable that a worker and all that it starts carry: ``<run>/<task>/<attempt>``."""
 
 _READS_PROC = sys.platform == "linux"
 _SAME_START_S = 0.005

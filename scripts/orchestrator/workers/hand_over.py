@@ -12,9 +12,10 @@ from orchestrator.paths import RunPaths
 from orchestrator.plans.subtasks import with_parents
 from orchestrator.render.handed_over import HandedOver
 from orchestrator.render.inputs import InputFiles
-from orchestrator.render.prompt import CHARACTERS_PER_TOKEN, DEFAULT_LIMIT, Audience, Prompt, prompt
+from orchestrator.render.prompt import DEFAULT_LIMIT, Audience, Prompt, prompt
 from orchestrator.store.state import State
 from orchestrator.system import files
+from orchestrator.texts.tokens import CHARACTERS_PER_TOKEN
 from orchestrator.workers.roles import role_of
 
 TYPE_CHECKING = False
@@ -138,7 +139,6 @@ def task_prompt(
     audience: Audience,
     attempt: int,
     command: str = "orchestrate",
-    focus: str = "",
     failed_before: str = "",
     tools: tuple[str, ...] = (),
     limit_tokens: int | None = None,
@@ -172,7 +172,7 @@ def task_prompt(
             context=context.decode("utf-8", "replace") if context else "",
             context_file=shown_path(paths, "context", f"{task}.md") if context else "",
             role_prompt=role_words,
-            focus=focus,
+            focus=state.focus_of(task),
             failed_before=failed_before,
             is_fallback=state.records[task].fallback,
             tools=tools,
