@@ -51,7 +51,7 @@ def add(place: Place, tasks: Sequence[Mapping[str, Json]]) -> ExitCode:
     from orchestrator.commands.first_task import begin_with_task, has_plan
     from orchestrator.plans.planfile import with_tasks
 
-    if len(tasks) == 1 and tasks[0].get("description") and not has_plan(place):
+    if len(tasks) == 1 and tasks[0].get("description") not in (None, tasks[0].get("name")) and not has_plan(place):
         return _answered(begin_with_task(place, dict(tasks[0]), "add"), None)
     session = open_session(place)
     store = session.store
