@@ -35,7 +35,8 @@ from transcripts import File, sessions
 NAME = "distributed-task-orchestrator"
 SKILL = {name: TEXTS[name] for name in (FRONT, *REFERENCES)}
 SCRIPTS = {
-    name: (REPOSITORY / f"scripts/orchestrator/templates/{name}.j2").read_text() for name in ("run.sh", "run.ps1")
+    name: (REPOSITORY / f"scripts/orchestrator/templates/{name}.j2").read_text()
+    for name in ("run.sh", "run.ps1", "loop.sh", "loop.ps1")
 }
 """The launch scripts, as they are before their paths are filled in."""
 

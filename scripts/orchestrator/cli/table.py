@@ -34,7 +34,10 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("run", "Run the plan with worker processes."),
         "feed": ("run", "Print the id of each task the moment it may start; launch scripts run them."),
         "exec": ("run", "Run one attempt of one task to its end."),
-        "launch": ("run", "Write run.sh (GNU parallel) and run.ps1 (PowerShell), which run the plan from a terminal."),
+        "launch": (
+            "run",
+            "Write scripts for a terminal: run.sh (GNU parallel), run.ps1 (PowerShell), loop.sh, loop.ps1.",
+        ),
         "pause": ("state", "Start nothing new for now."),
         "resume": ("state", "End a pause."),
         "health": ("run", "Which workers are gone, silent, without progress or slow, and what was done."),

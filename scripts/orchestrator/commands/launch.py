@@ -8,7 +8,7 @@ import sys
 from orchestrator.commands.session import Place, answer, read_session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Json
-from orchestrator.render.launch import run_ps1, run_sh
+from orchestrator.render.launch import loop_ps1, loop_sh, run_ps1, run_sh
 from orchestrator.system import files
 from orchestrator.workers.options import Wishes
 
@@ -18,27 +18,29 @@ def launch(place: Place, wishes: Wishes) -> ExitCode:
     session = read_session(place)
     paths = session.store.paths
     options = wishes.options(session.store.state.plan)
-    bash = run_sh(
-        project=paths.project,
-        folder=paths.folder,
-        jobs=options.jobs,
-        command=own_words(),
-        options=["--dir", paths.folder, *_said(wishes)],
-    )
-    powershell = run_ps1(
-        project=paths.project, folder=paths.folder, jobs=options.jobs, command=own_words(), options=_said(wishes)
-    )
+    project, folder, command = paths.project, paths.folder, own_words()
+    place_words, running, looping = ["--dir", folder], _said(wishes), _said_of_the_loop(wishes)
+    jobs = options.jobs
+    texts = {
+        "run.sh": run_sh(project=project, folder=folder, jobs=jobs, command=command, options=[*place_words, *running]),
+        "run.ps1": run_ps1(project=project, folder=folder, jobs=jobs, command=command, options=running),
+        "loop.sh": loop_sh(project=project, folder=folder, command=command, options=[*place_words, *looping]),
+        "loop.ps1": loop_ps1(project=project, folder=folder, command=command, options=looping),
+    }
     files.make_private_folder(paths.inside("launch"))
-    targets = [paths.inside("launch", name) for name in ("run.sh", "run.ps1")]
-    for target, text in zip(targets, (bash, powershell), strict=True):
-        files.write_whole(target, text)
-    os.chmod(targets[0], 0o700)
-    record: Json = {"files": [*targets], "jobs": options.jobs, "executor": str(options.executor)}
-    shown = [os.path.relpath(target) for target in targets]
+    targets = {name: paths.inside("launch", name) for name in texts}
+    for name, target in targets.items():
+        files.write_whole(target, texts[name])
+        if name.endswith(".sh"):
+            os.chmod(target, 0o700)
+    record: Json = {"files": [*targets.values()], "jobs": jobs, "executor": str(options.executor)}
+    shown = {name: shell_word(os.path.relpath(target)) for name, target in targets.items()}
     lines = [
-        f"Wrote {shown[0]} and {shown[1]}",
-        f"Start one of them: bash {shell_word(shown[0])}    (--help explains it)",
-        f"           or: pwsh -File {shell_word(shown[1])}    (Get-Help explains it)",
+        f"Wrote {', '.join(texts)} in {shell_word(os.path.relpath(paths.inside('launch')))}",
+        f"Start one of them: bash {shown['run.sh']}    (--help explains it)",
+        f"           or: pwsh -File {shown['run.ps1']}    (Get-Help explains it)",
+        f"A fresh claude for each step: bash {shown['loop.sh']}",
+        f"           or: pwsh -File {shown['loop.ps1']}",
     ]
     answer(place, record, "\n".join(lines))
     return ExitCode.DONE
@@ -69,3 +71,8 @@ def _said(wishes: Wishes) -> list[str]:
         "--scale": None if wishes.scale is None else str(wishes.scale),
     }
     return [word for name, value in said.items() if value is not None for word in (name, value)]
+
+
+def _said_of_the_loop(wishes: Wishes) -> list[str]:
+    """Those of them that ``loop`` knows."""
+    return [] if wishes.claude is None else ["--claude", wishes.claude]
