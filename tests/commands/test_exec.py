@@ -223,3 +223,11 @@ def test_a_project_with_an_awkward_path_is_no_obstacle(
         done = orchestrate(*words, cwd=folder)
         assert done.code == 0, done.stderr
     assert not any("pwned" in names for _, _, names in os.walk(tmp_path))
+
+
+def test_a_run_logs_the_tasks_of_a_batch_that_it_launches_together_in_one_entry(run: RunFolder) -> None:
+    quick = {"rehearse": {"duration": 0.05}}
+    run.init(task("T-01", **quick), task("T-02", ["T-01"], **quick), task("T-03", ["T-01"], **quick))
+    run("run", "--executor", "rehearse")
+    assert "- Agent-01 launched: T-01" in run.log()
+    assert "- Agent-02, Agent-03 launched in parallel: T-02, T-03" in run.log()

@@ -117,6 +117,33 @@ class TestMovesByHand:
         assert run.statuses() == {"T-01": "completed"}
         assert "master_plan.md:" not in run("status").stderr
 
+    def test_a_refused_edit_ends_when_a_command_has_done_what_it_asked_for(self, run: RunFolder) -> None:
+        run.init(task("T-01"), task("T-02"))
+        run.prepare("start", "T-01")
+        run.edit("T-01", Status="Completed")
+        refusal(run, "no result file")
+        run.prepare("complete", "T-01", "--result", "-", stdin="# Done\n")
+        assert "master_plan.md:" not in run("status").stderr
+        assert run.row("T-01")["Status"] == "✅ Completed"
+        assert run.row("T-01")["End"] != "-"
+
+    def test_a_refused_edit_is_not_taken_over_later_because_the_run_went_on(self, run: RunFolder) -> None:
+        run.init(*CHAIN)
+        run.edit("T-02", Status="Running")
+        refusal(run, "waiting → running")
+        run.complete("T-01")
+        assert run.statuses() == {"T-01": "completed", "T-02": "pending", "T-03": "waiting"}
+
+    def test_trust_takes_over_what_was_refused_for_want_of_it(self, run: RunFolder) -> None:
+        run.init(task("T-01", verify=["true"]))
+        run.prepare("start", "T-01")
+        run.result(1).write_text("done")
+        run.edit("T-01", Status="Completed")
+        refusal(run, "not trusted")
+        run.prepare("trust")
+        assert run.statuses() == {"T-01": "completed"}
+        assert "master_plan.md:" not in run("status").stderr
+
     def test_a_check_that_takes_long_holds_no_other_command_up(self, run: RunFolder) -> None:
         run.write_plan(task("T-01", verify=["sleep 4"]), task("T-02"))
         run.prepare("init", "--trust")

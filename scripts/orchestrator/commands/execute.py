@@ -18,7 +18,7 @@ from orchestrator.store.schedule import Elsewhere, Holdings, Purse
 from orchestrator.store.state import DONE
 from orchestrator.store.store import Store, StoreChange
 from orchestrator.system.locks import is_held
-from orchestrator.workers.attempt import Attempt, open_attempt
+from orchestrator.workers.attempt import Attempt, open_attempts
 from orchestrator.workers.executions import execution_of
 from orchestrator.workers.options import RunOptions, Wishes
 from orchestrator.workers.supervisor import Supervisor
@@ -103,7 +103,7 @@ def _opened(store: Store, task: str, options: RunOptions, execution: Execution, 
         if is_fed and not is_held(store.paths.run_lock):
             raise StoppedError("the feed that gave it out has ended", "start the launch script again")
         reserve = _reserve_usd(change, task, options, neighbours.elsewhere(store.state))
-        return open_attempt(store, change, task, execution, options, "feed" if is_fed else "exec", reserve)
+        return open_attempts(store, change, {task: reserve}, execution, options, "feed" if is_fed else "exec")[0]
 
 
 def _may_begin(store: Store, task: str, now: float) -> bool:

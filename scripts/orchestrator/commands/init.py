@@ -188,6 +188,7 @@ def trust_now(session: Session) -> list[str]:
     parts = trusted_parts(session.store.paths, session.store.state)
     with session.store.change() as change:
         change.record(EventType.TRUSTED, hash=trust_digest(parts))
+    session.look_again()
     session.show()
     return parts
 

@@ -85,6 +85,13 @@ class Session:
             if not self._looks_again:
                 return
 
+    def look_again(self) -> None:
+        """Take over what was refused of the table, where what this command did allows it now; told when not."""
+        try:
+            self.table.look_again()
+        except CannotGoOnError as error:
+            self._faults.append(f"master_plan.md: error: {error.message} (try: {error.advice})")
+
     def show(self) -> None:
         """Make the table show the state; a table that cannot be written holds nothing up."""
         try:

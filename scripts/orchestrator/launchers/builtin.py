@@ -20,7 +20,7 @@ from orchestrator.store.schedule import Choice
 from orchestrator.store.state import DONE
 from orchestrator.store.store import Store
 from orchestrator.workers import attempt as attempts
-from orchestrator.workers.attempt import Attempt, Verdict, open_attempt
+from orchestrator.workers.attempt import Attempt, Verdict, open_attempts
 from orchestrator.workers.hand_over import refresh_dependants
 from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.options import RunOptions
@@ -128,10 +128,8 @@ class Runner:
             return
         with self._course.deciding(), self.store.change() as change:
             attempts.record(change, ended)
-            opened = [
-                open_attempt(self.store, change, choice.task, self.execution, self.options, self.by, choice.reserve_usd)
-                for choice in self._choices()
-            ]
+            reserves = {choice.task: choice.reserve_usd for choice in self._choices()}
+            opened = open_attempts(self.store, change, reserves, self.execution, self.options, self.by)
         for verdict in ended:
             self.reporter.ended(verdict.attempt.task)
         for attempt in opened:

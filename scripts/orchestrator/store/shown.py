@@ -18,7 +18,8 @@ class Shown:
     """The file that was last written (``digest``) at a place of the journal, and the version that was last refused.
 
     ``refused`` is the digest of that version and ``refused_at`` its time in the file system: who saves a file again
-    wants it to be looked at again.
+    wants it to be looked at again. ``refused_rev`` is the position at which that was said; None where no event of
+    the journal can mend the file.
     """
 
     digest: str = ""
@@ -27,6 +28,7 @@ class Shown:
     layout: Layout | None = None
     refused: str = ""
     refused_at: int = 0
+    refused_rev: int | None = None
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -44,6 +46,7 @@ def read_shown(path: str) -> Shown:
             layout=_layout(record["layout"]),
             refused=record["refused"],
             refused_at=record["refused_at"],
+            refused_rev=record["refused_rev"],
             problems=problems_from(record["problems"]),
         )
     except (ValueError, KeyError, TypeError, IndexError):
@@ -64,6 +67,7 @@ def write_shown(path: str, shown: Shown) -> None:
         "layout": places,
         "refused": shown.refused,
         "refused_at": shown.refused_at,
+        "refused_rev": shown.refused_rev,
         "problems": problem_records(shown.problems),
     }
     files.write_whole(path, json.dumps(record, ensure_ascii=False), flush=False)

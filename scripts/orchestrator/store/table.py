@@ -67,6 +67,15 @@ class Table:
         if time.monotonic() - self._shown_at >= max(0.5, 10 * self._shown_cost_s):
             self.show()
 
+    def look_again(self) -> None:
+        """Read the file as if it had just been saved: a refused edit may be allowed by now."""
+        with self._mutex, self._lock:
+            shown = self._read_shown()
+            if shown.refused:
+                shown.refused, shown.refused_at, shown.refused_rev, shown.problems = "", 0, None, []
+                write_shown(self.paths.shown, shown)
+        self.take_over()
+
     def repair(self) -> str | None:
         """Rebuild the file from the journal; the answer is where the damaged one is kept, if there was one."""
         with self._mutex, self._lock:
@@ -89,7 +98,7 @@ class Table:
         if data is None:
             return False
         digest, shown = files.digest(data), self._read_shown()
-        return digest == shown.digest or self._is_refused(digest, shown)
+        return digest == shown.digest or self._stays_refused(digest, shown)
 
     # -- what is there ---------------------------------------------------------------------------
 
@@ -129,7 +138,7 @@ class Table:
             if digest == shown.digest and shown.layout is not None:
                 if shown.rev < self.store.state.rev:
                     self._write(data.decode("utf-8"), shown.layout, shown)
-            elif not self._is_refused(digest, shown):
+            elif not self._stays_refused(digest, shown):
                 unjudged = self._read_edited(data, digest, shown, judgement)
         self._shown_at = time.monotonic()
         self._shown_cost_s = self._shown_at - begun
@@ -158,13 +167,17 @@ class Table:
             self._refuse(digest, [Problem(error.message, error.advice, layout.progress + 1)], shown)
             return []
         edits, problems = hand_edits(reading.rows, base, self.store.state)
+        if self._is_refused(digest, shown) and (edits or problems):
+            # What was refused is not taken over later, behind the back of whoever has given it up.
+            self._refuse(digest, problems or shown.problems, shown, self.store.state.rev)
+            return []
         if edits and self.hands is not None:
             done = completions(edits)
             if done and judgement.digest != digest:
                 return done
             problems = judgement.problems or record(self.store, self.hands, edits, judgement)
         if problems:
-            self._refuse(digest, problems, shown)
+            self._refuse(digest, problems, shown, self.store.state.rev)
         elif self.hands is not None or not edits:
             self._write(text, layout, Shown(rev=layout.rev))
         return []
@@ -229,9 +242,15 @@ class Table:
     def _is_refused(self, digest: str, shown: Shown) -> bool:
         return digest == shown.refused and changed_at(self.paths.table) == shown.refused_at
 
-    def _refuse(self, digest: str, problems: Sequence[Problem], shown: Shown) -> None:
-        """Leave this version of the file alone and remember what is wrong with it."""
-        shown.refused, shown.refused_at, shown.problems = digest, changed_at(self.paths.table), list(problems)
+    def _stays_refused(self, digest: str, shown: Shown) -> bool:
+        """Whether what was refused is so still: the state may have come to what an edit asked for."""
+        rev = shown.refused_rev
+        return self._is_refused(digest, shown) and (rev is None or self.store.state.rev <= rev)
+
+    def _refuse(self, digest: str, problems: Sequence[Problem], shown: Shown, rev: int | None = None) -> None:
+        """Leave this version of the file alone and remember what is wrong with it, and until which change of state."""
+        shown.refused, shown.refused_at, shown.refused_rev = digest, changed_at(self.paths.table), rev
+        shown.problems = list(problems)
         write_shown(self.paths.shown, shown)
 
 

@@ -10,7 +10,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator import clock
@@ -89,32 +89,36 @@ class Verdict:
     reason: str = ""
 
 
-def open_attempt(
+def open_attempts(
     store: Store,
     change: StoreChange,
-    task: str,
+    reserves: Mapping[str, float | None],
     execution: Execution,
     options: RunOptions,
     by: str,
-    reserve_usd: float | None,
-) -> Attempt:
-    """Put the start of the next attempt of ``task`` on record, judged by this process; it has not begun yet.
+) -> list[Attempt]:
+    """Put the start of the next attempt of each task on record, judged by this process; none has begun yet.
 
-    ``by`` is the command that starts it, ``reserve_usd`` the money that is set aside for it.
+    ``reserves`` has the money that is set aside for each task, ``by`` is the command that starts them.
     """
-    record = change.state.records[task]
-    before = record.reason if record.failures or record.kind == "check" else ""
-    resumable = record.session_id if execution.can_resume(record.session_id) else None
-    how = Start(
-        by=by,
-        executor=str(options.executor),
-        session_id=resumable or execution.new_session_id(),
-        resumes=resumable is not None,
-        supervisor=supervisor_record(),
-        reserved_usd=reserve_usd or 0.0,
-    )
-    number = moves.start(change, [task], how)[task]
-    return Attempt(store, execution, task, number, options.delay_scale, failed_before=before)
+    starts: dict[str, Start] = {}
+    failed_before: dict[str, str] = {}
+    for task, reserve_usd in reserves.items():
+        record = change.state.records[task]
+        failed_before[task] = record.reason if record.failures or record.kind == "check" else ""
+        resumable = record.session_id if execution.can_resume(record.session_id) else None
+        starts[task] = Start(
+            by=by,
+            executor=str(options.executor),
+            session_id=resumable or execution.new_session_id(),
+            resumes=resumable is not None,
+            supervisor=supervisor_record(),
+            reserved_usd=reserve_usd or 0.0,
+        )
+    return [
+        Attempt(store, execution, task, number, options.delay_scale, failed_before=failed_before[task])
+        for task, number in moves.start_each(change, starts).items()
+    ]
 
 
 def begin(attempt: Attempt) -> None:
