@@ -17,8 +17,8 @@ LOOP = "_loop"
 BARRED_COMMANDS = ("trust", "approve", "accept", "run", "exec", "feed", "queue", "loop")
 """A person's word, and whatever starts agents."""
 
-BARRED_OPTIONS = ("--trust", "--command", "--claude")
-"""A person's word, and programs to start."""
+BARRED_OPTIONS = ("--trust", "--command", "--claude", "--output")
+"""A person's word, programs to start, and files anywhere on the disk."""
 
 
 def barred_word(words: Sequence[str], environ: Mapping[str, str]) -> str | None:

@@ -260,6 +260,7 @@ INSIDE = {"ORCHESTRATE_ATTEMPT": "20260101-x-abc/_loop/3"}
         (["init", "--trust"], "--trust"),
         (["demo", "--command=sh -c x"], "--command=sh -c x"),
         (["merge", "--claude", "./x"], "--claude"),
+        (["merge", "--output", "/elsewhere"], "--output"),
         (["status", "--json"], None),
         (["complete", "T-01", "--summary", "run"], None),
         ([], None),
