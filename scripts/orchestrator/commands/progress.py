@@ -43,16 +43,20 @@ class PlainProgress:
         self._say(agent_line(state.agents[task], task, status, duration, _own_reason(state, task)))
         if state.pause is not None:
             self._tell_pause(pause_text(state.pause))  # now: a short one may be over at the next look
+        self._tell_waiting()
 
     def looked(self) -> None:
         """Say once that the run is paused, and which tasks wait for a person."""
         pause = self._store.state.pause
         self._tell_pause(pause_text(pause) if pause is not None and pause.holds(clock.now()) else "")
+        self._tell_waiting()
 
     def _tell_pause(self, text: str) -> None:
         if text != self._paused:
             self._paused = text
             self._say(text or "Resumed")
+
+    def _tell_waiting(self) -> None:
         waiting = approvals_text(self._store.state)
         if waiting != self._waiting:
             self._waiting = waiting
