@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import processes
 from orchestrator.system.process_table import MARK_VARIABLE, marks_after
-from programs import Program
+from programs import Program, wait_for
 from runfolders import RunFolder, task
 
 NoneLeft = Callable[..., None]
@@ -44,6 +45,19 @@ def test_the_next_attempt_finds_nothing_of_the_last_one(run: RunFolder, no_proce
     run("run", "--command", f"sh {script}", code=1, timeout_s=60)
     assert not (run.project / "doubled").exists()
     no_processes_left(0.0)
+
+
+def test_a_run_whose_folder_is_removed_ends_its_workers_and_says_so(
+    run: RunFolder, no_processes_left: NoneLeft
+) -> None:
+    run.init(task("T-01"))
+    running = run.orchestrate.start("run", "--command", "sh -c 'touch begun; sleep 300'")
+    wait_for((run.project / "begun").exists)
+    shutil.rmtree(run.folder)
+    ended = running.wait(60)
+    assert ended.code == 3 and "was removed or moved while it was in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    no_processes_left()
 
 
 @pytest.mark.parametrize("command", ["run", "feed"])

@@ -254,6 +254,12 @@ def test_every_other_move_is_refused_with_the_move_named(run: RunFolder) -> None
     assert run.journal.read_bytes() == before
 
 
+def test_a_run_is_made_in_a_folder_whose_parents_are_missing(run: RunFolder) -> None:
+    plan = run.write_plan(task("T-01"))
+    run("init", plan, "--dir", "some/where/else")
+    assert json.loads(run.prepare("status", "--json", "--dir", "some/where/else"))["run"]["state"] == "planned"
+
+
 def test_several_tasks_are_moved_all_or_none(run: RunFolder) -> None:
     run.init(*DIAMOND)
     run("start", "T-01", "T-02", code=1)

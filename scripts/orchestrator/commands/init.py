@@ -109,6 +109,7 @@ def new_run(
     place: Place, data: bytes, reading: PlanReading, plan: Plan, *, is_forced: bool = False
 ) -> tuple[Session, str | None]:
     """A new run of ``plan``, and where an old one is kept; refuses, unless it is forced, where there is one."""
+    files.make_folder(os.path.dirname(place.paths.folder))
     lock = FileLock(f"{place.paths.folder}.init-lock", signed=False)
     try:
         with lock:

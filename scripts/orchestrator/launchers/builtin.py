@@ -82,6 +82,7 @@ class Runner:
                 self.view.end()
                 self.view.show()
         if self._trouble:
+            self.store.refuse_removed()  # the cause of whatever else could not be done
             raise self._trouble[0]
         return ExitCode.INTERRUPTED if self.interrupted.is_set() else self._course.exit_code()
 
@@ -107,6 +108,7 @@ class Runner:
             ended = self._wait()
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
+                self.store.refuse_removed()
                 for task in recover(self.store):  # of other processes; a run would wait for them for ever
                     self.view.tell(f"{task}: its worker or lease was gone; it is {self.store.state.status(task)} now")
                 watch.look()

@@ -146,6 +146,7 @@ class Store:
             try:
                 news = self.journal.news()
             except CutError:
+                self.refuse_removed()
                 self.journal.reopen()
                 self._forget()
                 return True
@@ -156,6 +157,14 @@ class Store:
                 self._begin_again()  # what was read by now is not all that the journal says up to its position
                 raise
             return self.state.rev != before
+
+    def refuse_removed(self) -> None:
+        """Raise where the journal that was read is there no more: without it nothing can be recorded."""
+        if self.state.rev and not os.path.exists(self.journal.path):
+            raise CannotGoOnError(
+                f"the run in {self.paths.folder} was removed or moved while it was in use",
+                "put the folder back, or begin anew with `orchestrate init PLAN`",
+            )
 
     def _apply(self, state: State, event: Event | None, problems: list[Problem]) -> None:
         """Take one line over; one that says nothing, or nothing that fits, counts as a position."""
@@ -182,7 +191,11 @@ class Store:
     @contextmanager
     def _changed(self) -> Iterator[StoreChange]:
         with self._mutex:
-            self._lock.acquire()
+            try:
+                self._lock.acquire()
+            except CannotGoOnError:
+                self.refuse_removed()
+                raise
             try:
                 self.refresh()
                 rev = self.state.rev

@@ -222,6 +222,14 @@ def make_private_folder(path: str) -> None:
         raise failure("make the folder", path, error) from error
 
 
+def make_folder(path: str) -> None:
+    """A folder at `path` with the usual permissions, made with its parents. Raises `CannotGoOnError`."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise failure("make the folder", path, error) from error
+
+
 def is_inside(project: str, path: str) -> bool:
     """Whether `path` (relative to `project`, or absolute) lies in the folder `project` or is that folder itself.
 
