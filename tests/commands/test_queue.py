@@ -54,26 +54,26 @@ def test_a_request_is_added_listed_shown_and_cancelled(desk: DeskFolder) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "stdin", "message"),
+    ("words", "stdin", "code", "message"),
     [
-        ((), b"", "give the request, or --file"),
-        (("x", "--file", "y"), b"", "give the request, or --file"),
-        ((" ",), b"", "the request is blank"),
-        (("-",), b"\xff\xfe\x00", "is not UTF-8 text"),
-        (("-",), b"a\x00b", "control character U+0000"),
-        (("-",), b"x" * 200_001, "at most 200,000 are read"),
-        (("-",), b"x" * 2_000_000, "bytes are read"),
-        (("--file", "nowhere"), b"", "there is no file nowhere"),
-        (("x", "--priority", "high"), b"", "there is no priority 'high'"),
-        (("x", "--direct", "--orchestrate"), b"", "exclude each other"),
-        (("x", "--role", "docs", "--orchestrate"), b"", "exclude each other"),
+        ((), b"", 2, "there is no request"),
+        (("x", "--file", "y"), b"", 2, "there are two requests"),
+        ((" ",), b"", 1, "the request is empty"),
+        (("-",), b"\xff\xfe\x00", 1, "is not UTF-8"),
+        (("-",), b"a\x00b", 1, "character U+0000"),
+        (("-",), b"x" * 200_001, 1, "at most 200,000 are read"),
+        (("-",), b"x" * 9_000_000, 1, "at most 8 MiB"),
+        (("--file", "nowhere"), b"", 3, "there is no file nowhere"),
+        (("x", "--priority", "high"), b"", 2, "there is no priority 'high'"),
+        (("x", "--direct", "--orchestrate"), b"", 2, "exclude each other"),
+        (("x", "--role", "docs", "--orchestrate"), b"", 2, "exclude each other"),
     ],
 )
 def test_what_cannot_be_a_request_is_refused(
-    desk: DeskFolder, words: tuple[str, ...], stdin: bytes, message: str
+    desk: DeskFolder, words: tuple[str, ...], stdin: bytes, code: int, message: str
 ) -> None:
     done = desk.orchestrate("queue", "add", *words, stdin=stdin)
-    assert done.code == 2 and message in done.stderr, done.stderr
+    assert done.code == code and message in done.stderr, done.stderr
     assert not list(desk.folder.glob("queue/*.json"))
 
 
@@ -193,6 +193,7 @@ def test_a_single_plan_counts_as_one_orchestration(run: RunFolder) -> None:
         2,
         ".orchestrator",
     )
+    assert run.prepare("runs").startswith("1 orchestration: 1 active\n")
     assert not (run.folder / "runs").exists(), "a single plan needs nothing of a desk"
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 from orchestrator import clock
+from orchestrator.commands.given_request import plannable_request
 from orchestrator.commands.init import new_id
 from orchestrator.commands.session import Place, answer, open_session, tell
 from orchestrator.desk.following import CANCELLED
@@ -15,12 +16,10 @@ from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import (
     DEFAULT_PRIORITY,
     ENDED,
-    LARGEST_FILE,
     Request,
     RequestStatus,
     refused,
     requests_of,
-    text_problem,
 )
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError
 from orchestrator.events import EventType
@@ -52,7 +51,7 @@ def add(
 ) -> ExitCode:
     """Put a request into the queue; ``orchestrate`` overrules triage, ``role`` says who does it as one task."""
     desk = DeskPaths.of(place.paths)
-    text = _words(request, file)
+    text = plannable_request(request, file, "queue add")
     if role is not None:
         if orchestrate:
             raise UsageError("--role and --orchestrate exclude each other", "a role does one task; a plan has several")
@@ -188,22 +187,6 @@ def _signal(pid: int, is_late: bool) -> None:
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM) if is_late else signal.SIGTERM)
     except OSError:
         pass
-
-
-def _words(request: str | None, file: str | None) -> str:
-    """The words of the request, from the command line, a file or stdin."""
-    if (request is None) == (file is None):
-        raise UsageError("give the request, or --file", 'orchestrate queue add "WHAT IS TO BE DONE"')
-    if request is None or request == "-":
-        data = _data(file or "-", LARGEST_FILE)
-        try:
-            request = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise UsageError(f"{file or 'stdin'} is not UTF-8 text", "save it as UTF-8") from None
-    text = request.replace("\r\n", "\n").strip()
-    if problem := text_problem(text):
-        raise UsageError(problem.message, problem.advice)
-    return text
 
 
 def _data(file: str, most: int) -> bytes:

@@ -8,6 +8,7 @@ from orchestrator.commands.place import Place, answer, tell
 from orchestrator.errors import ExitCode
 from orchestrator.model import Json
 from orchestrator.paths import DeskPaths
+from orchestrator.render.summary import counted
 from orchestrator.workers.orchestrations import Record, orchestrations
 
 _TITLE = 48
@@ -24,7 +25,8 @@ def runs(place: Place, *, is_all: bool = False) -> ExitCode:
 
 def _text(found: Record) -> str:
     counts = ", ".join(f"{found[key]} {key}" for key in ("active", "completed", "failed", "blocked") if found[key])
-    lines = [f"{found['total']} orchestrations{f': {counts}' if counts else ''}"]
+    total = counted(int(str(found["total"])), "orchestration")
+    lines = [f"{total}{f': {counts}' if counts else ''}"]
     lines[0] += f"; {found['archived']} archived (runs --all)" if found["archived"] else ""
     records: Json = found["orchestrations"]
     return "\n".join([*lines, *(_line(record) for record in records)])  # type: ignore[union-attr, arg-type]
