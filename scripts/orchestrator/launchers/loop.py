@@ -19,7 +19,7 @@ from orchestrator.executors.limits import backoff_s
 from orchestrator.executors.outcome import OutcomeKind
 from orchestrator.launchers.course import LOOK_S, RESUMED_BY_A_NEW_RUN, Course, View
 from orchestrator.launchers.loopterms import Caller, Ending, Iteration, LoopLimits
-from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, DEFAULT_TIMEOUT_S, RunState, Status, Task
+from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, DEFAULT_TIMEOUT_S, Status, Task
 from orchestrator.render.loop_prompt import Turn, loop_prompt
 from orchestrator.render.status import status_text
 from orchestrator.render.summary import money_text
@@ -109,6 +109,12 @@ class Loop:
         set_next_step(self.store, step, BY)
         return step.main
 
+    def _leave_next_step(self, main: MainTask, action: Action) -> None:
+        """What the invocation for ``main`` has not done; where the same is next, its words and its focus stay."""
+        step = next_step(self.store.state, clock.now(), self._around)
+        if (step.action, step.main.task) != (action, main.task):
+            set_next_step(self.store, step, BY)
+
     def _begin_again_after_a_block(self) -> None:
         """Derive the next step anew where the loop was blocked by itself and something is different by now."""
         state = self.store.state
@@ -136,24 +142,19 @@ class Loop:
         if pause is not None and pause.holds(clock.now()) and pause.kind in RESUMED_BY_A_NEW_RUN:
             return Ending(ExitCode.STOPPED, f"{pause.kind}: {pause.reason}")
         approvals = state.awaiting_approval()
-        if approvals and state.run_state(clock.now()) is RunState.PAUSED and not state.count(Status.PENDING):
+        if approvals and not state.with_status(Status.PENDING, Status.RUNNING, Status.RETRYING):
             return Ending(ExitCode.STOPPED, f"waiting for approval: {', '.join(approvals)}")
         return None
 
     def _limit(self) -> Ending | None:
-        limits, state = self.limits, self.store.state
-        spent = self.cost_usd
-        if limits.iterations is not None and len(self.iterations) >= limits.iterations:
-            return Ending(ExitCode.STOPPED, f"{len(self.iterations)} of {limits.iterations} iterations are done")
-        if limits.minutes is not None and time.monotonic() - self._begun >= limits.minutes * 60:
-            return Ending(ExitCode.STOPPED, f"{limits.minutes:g} minutes are over")
-        if limits.budget_usd is not None and spent >= limits.budget_usd:
-            return Ending(ExitCode.STOPPED, f"budget used up: {money_text(spent)} of {money_text(limits.budget_usd)}")
+        state = self.store.state
+        minutes = (time.monotonic() - self._begun) / 60
+        if reached := self.limits.reached(len(self.iterations), minutes, self.cost_usd):
+            return Ending(ExitCode.STOPPED, reached)
         budget = state.plan.budget_usd
         if budget is not None and state.spent_usd + state.reserved_usd >= budget:
-            return Ending(
-                ExitCode.STOPPED, f"budget of the plan used up: {money_text(state.spent_usd)} of {money_text(budget)}"
-            )
+            spent = f"{money_text(state.spent_usd)} of {money_text(budget)}"
+            return Ending(ExitCode.STOPPED, f"budget of the plan used up: {spent}")
         return None
 
     def _standstill(self, main: MainTask) -> Ending | None:
@@ -219,8 +220,9 @@ class Loop:
                 task_mark=after.task,
             )
             pause_for(change, invoked.outcome, 1.0)
-        if not any(event["type"] == EventType.MAIN_TASK_SET for event in events) and _is_open(store.state.main_task):
-            self._advance()
+        is_set = any(event["type"] == EventType.MAIN_TASK_SET for event in events)
+        if changed and not is_set and _is_open(store.state.main_task):
+            self._leave_next_step(main, action)
         self.view.show()
         self._report(done)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.errors import ExitCode
 from orchestrator.executors.outcome import Outcome
+from orchestrator.render.summary import money_text
 from orchestrator.store.nextaction import Action
 
 
@@ -19,6 +20,16 @@ class LoopLimits:
     minutes: float | None = None
     budget_usd: float | None = None
     waits: bool = True
+
+    def reached(self, iterations: int, minutes: float, spent_usd: float) -> str:
+        """Which of them is reached by so much; empty for none."""
+        if self.iterations is not None and iterations >= self.iterations:
+            return f"{iterations} of {self.iterations} iterations are done"
+        if self.minutes is not None and minutes >= self.minutes:
+            return f"{self.minutes:g} minutes are over"
+        if self.budget_usd is not None and spent_usd >= self.budget_usd:
+            return f"budget used up: {money_text(spent_usd)} of {money_text(self.budget_usd)}"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
