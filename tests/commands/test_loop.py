@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from document_pieces import pieces
+from manual import REPOSITORY, TEXTS
 from programs import Finished, Program, wait_for
 from runfolders import RunFolder, task
 
@@ -77,7 +80,7 @@ def claude(tmp_path: Path) -> FakeClaude:
 @pytest.fixture
 def begun(run: RunFolder) -> RunFolder:
     """A run of two tasks, the second after the first."""
-    run.write_plan(task("T-01"), task("T-02", ["T-01"]))
+    run.write_plan(task("T-01"), task("T-02", ["T-01"]), request="Do both.")
     run.prepare("init")
     return run
 
@@ -317,6 +320,35 @@ def test_wrong_wishes_are_refused_before_anything_is_called(
     missing = begun.here("loop", "--claude", "/nowhere/claude", code=3)
     assert "/nowhere/claude" in missing.stderr
     assert claude.calls == 0
+
+
+# Programs around it
+
+
+def test_the_program_of_the_document_goes_step_by_step_until_all_is_done(
+    begun: RunFolder, claude: FakeClaude, program: Callable[..., Program], environment: dict[str, str], tmp_path: Path
+) -> None:
+    (text,) = (piece.text for piece in pieces({"examples.md": TEXTS["examples.md"]}, "fence") if piece.info == "python")
+    (tmp_path / "steps.py").write_text(text)
+    command = tmp_path / "bin" / "orchestrate"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{REPOSITORY}/scripts/orchestrate.py" "$@"\n')
+    command.chmod(0o755)
+    environment["PATH"] = f"{command.parent}:{environment['PATH']}"
+    environment["ORCHESTRATE_CLAUDE"] = str(claude.path)
+    claude.does(
+        f"case $n in 1) {DO_IT.format(1)} ;; 2) {DO_IT.format(2)} ;; *) orchestrate merge ;; esac\n"
+        "orchestrate main-task advance\n"
+    )
+    steps = program(sys.executable, tmp_path / "steps.py")
+    done = steps("Do both.")
+    assert done.code == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "1. T-01 completed; next: Execute Do T-02",
+        "2. T-02 completed; next: Check the results and merge them",
+        "3. final_output.md; next: Nothing is left: the results are merged into final_output.md",
+    ]
+    assert steps("Another request.").code == 3
 
 
 # The script
