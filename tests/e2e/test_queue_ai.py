@@ -57,6 +57,19 @@ def test_a_plan_of_the_model_that_would_start_programs_is_blocked(standin: Start
     assert not (desk.project / "Makefile").exists()
 
 
+def test_a_plan_of_the_model_that_grants_rights_without_bounds_is_asked_for_again(
+    standin: Start, desk: DeskFolder
+) -> None:
+    asked = by_turn(answer(plan(permission_mode="bypassPermissions", allowed_tools=["Bash"])), say("Done."))
+    api = standin([Rule(QUESTION, by_session(asked)), Rule("the bridge", say("Done."))])
+    desk.put("bridge", request="Build a bridge", orchestration_required=True)
+    desk.call("queue", "run", code=1, timeout_s=180)
+    told = desk.request("bridge")
+    assert told["status"] == "failed" and "bypassPermissions" in told["reason"], told
+    assert api.asked("nobody has read this plan"), "the model was told why"
+    assert not (desk.folder / "runs" / "bridge" / "events.jsonl").exists()
+
+
 def test_an_empty_account_keeps_the_request_for_later(standin: Start, desk: DeskFolder) -> None:
     standin([Rule(".*", fail(400, "Your credit balance is too low to access the Anthropic API."))])
     desk.put("simple", request="Fix the bug in server.js line 42")

@@ -21,7 +21,7 @@ from orchestrator.commands.session import Place, open_session, tell
 from orchestrator.desk.following import followed
 from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import ENDED, Request, RequestStatus
-from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, OrchestrateError, StoppedError
+from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, OrchestrateError, Problem, StoppedError
 from orchestrator.events import EventType
 from orchestrator.launchers.neighbours import Neighbours
 from orchestrator.model import Json
@@ -210,8 +210,23 @@ def _drafted(desk: DeskPaths, queue: QueueFolder, request: Request, place: Place
         )
 
     return drafted(
-        desk.own_run, wish, assignment, {"request": request.request}, kept, "orchestrate init", on_cost=note
+        desk.own_run,
+        wish,
+        assignment,
+        {"request": request.request},
+        kept,
+        "orchestrate init",
+        check=_unread_rights,
+        on_cost=note,
     ).text
+
+
+def _unread_rights(text: str) -> list[Problem]:
+    """What a plan that nobody reads before it runs may not grant its agents."""
+    from orchestrator.desk.draftrights import unbounded_rights
+
+    plan = checked_plan(text.encode("utf-8", "replace")).plan
+    return [problem for task in (plan.tasks if plan else ()) for problem in unbounded_rights(task)]
 
 
 def _run(place: Place, wishes: Wishes) -> ExitCode:
