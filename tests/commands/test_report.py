@@ -82,6 +82,17 @@ class TestAccept:
         record = json.loads(run.prepare("report", "--json"))
         assert record["run"]["headline"] == "Successful. All 2 tasks done, results merged; all 3 success criteria met."
 
+    def test_without_numbers_what_a_person_said_before_stays_with_its_note(self, run: RunFolder) -> None:
+        done(run)
+        run.prepare("accept", "1", "--note", "read it")
+        answer = json.loads(run.prepare("accept", "--json"))
+        assert [(each["verdict"], each["note"]) for each in answer["criteria"]] == [
+            ("met", "read it"),
+            ("met", None),
+            ("met", None),
+        ]
+        assert len(run.events("criterion_judged")) == 3
+
     def test_numbers_may_be_met_and_not_met_at_once_with_the_tasks_that_show_it(self, run: RunFolder) -> None:
         done(run)
         run.prepare("accept", "1", "3", "--not-met", "2", "--shown-by", "t-01", "--note", "six pages")

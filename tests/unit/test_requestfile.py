@@ -80,6 +80,11 @@ def test_every_problem_is_named_at_once() -> None:
     assert request is None and len(problems) == 4
 
 
+def test_a_wrong_request_is_one_problem() -> None:
+    assert len(reading(request=3)[1]) == 1
+    assert "the request is blank" in reading(request=None)[1][0]
+
+
 def test_a_request_may_be_long_but_not_longer() -> None:
     assert reading(request="x" * LONGEST_REQUEST)[1] == []
     assert "at most 200,000 are read" in reading(request="x" * (LONGEST_REQUEST + 1))[1][0]

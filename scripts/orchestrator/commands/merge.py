@@ -11,6 +11,7 @@ from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, Us
 from orchestrator.events import EventType
 from orchestrator.merge import Gap, Strategy
 from orchestrator.model import Json, Status
+from orchestrator.render.summary import counted
 from orchestrator.store.state import DONE
 from orchestrator.system import files
 from orchestrator.texts.disclosure import secrets as secret_values
@@ -66,7 +67,7 @@ def merge(
         "missing": list(missing),
         "skipped": [gap.task for gap in gaps if gap.is_skipped],
     }
-    lines = [f"Merged {len(results)} results ({chosen}): {os.path.relpath(target)}"]
+    lines = [f"Merged {counted(len(results), 'result')} ({chosen}): {os.path.relpath(target)}"]
     lines += [f"Missing: {gap.task} ({gap.agent}): {gap.reason}" for gap in gaps if not gap.is_skipped]
     answer(place, record, "\n".join(lines))
     return ExitCode.PROBLEMS if missing else ExitCode.DONE

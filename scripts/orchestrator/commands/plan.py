@@ -82,7 +82,7 @@ def accepted(plan: Plan | None, problems: Sequence[Problem], path: str) -> Plan:
 
 
 def graph(place: Place, named: str | None, *, form: str = "levels", is_ascii: bool = False) -> ExitCode:
-    """The dependency graph as plain levels, Mermaid, DOT or a Gantt chart."""
+    """The dependency graph as plain levels, Mermaid or DOT."""
     from orchestrator.render import graph as drawings
 
     plan = meant_plan(place, named)

@@ -89,7 +89,10 @@ def accept(
     shown_by: Sequence[str] = (),
     note: str = "",
 ) -> ExitCode:
-    """A person's word on success criteria: ``numbers`` are met, all where none is named; ``not_met`` are not."""
+    """A person's word on success criteria: ``numbers`` are met, all where none is named; ``not_met`` are not.
+
+    All means all that a person has not called met before: that word stays, with its note.
+    """
     session = open_session(place)
     state = session.store.state
     known = {each.number: each for each in criteria(state)}
@@ -103,7 +106,9 @@ def accept(
             raise UsageError(f"there is no success criterion {number}", f"one of these: {listed}")
     if both := sorted({*numbers} & {*not_met}):
         raise UsageError(f"criterion {both[0]} is named as met and as not met", "name it once")
-    verdicts = dict.fromkeys(numbers or (() if not_met else known), Verdict.MET)
+    is_said = {each.number for each in known.values() if each.is_by_hand and each.verdict is Verdict.MET}
+    left = [number for number in known if note or number not in is_said]
+    verdicts = dict.fromkeys(numbers or (() if not_met else left), Verdict.MET)
     verdicts |= dict.fromkeys(not_met, Verdict.NOT_MET)
     tasks = known_tasks(session, shown_by)
     with session.store.change() as change:

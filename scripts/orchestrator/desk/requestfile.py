@@ -149,10 +149,11 @@ def request_of(value: Json, name: str, created_at: float) -> RequestReading:
         fields.add(f"the id {excerpt(id)} cannot name a file", "use letters, digits and . _ -, at most 64")
     elif id != name:
         fields.add(f"the id {excerpt(id)} is not the name of the file", f"call the file {id}.json, or the id {name}")
-    words = (fields.text("request") or "").replace("\r\n", "\n").strip()
+    said = fields.text("request")
+    words = (said or "").replace("\r\n", "\n").strip()
     if "request" not in value and (near := nearest("request", (str(key) for key in value))):
         fields.add(f"there is no `request`, but {excerpt(near)}", "call it `request`")
-    elif fault := text_problem(words):
+    elif (said is not None or value.get("request") is None) and (fault := text_problem(words)):
         fields.problems.append(fault)
     required = value.get("orchestration_required")
     if required is not None and not isinstance(required, bool):
