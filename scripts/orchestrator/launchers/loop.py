@@ -17,9 +17,9 @@ from orchestrator.errors import ExitCode, Problem
 from orchestrator.events import EventType
 from orchestrator.executors.limits import backoff_s
 from orchestrator.executors.outcome import OutcomeKind
-from orchestrator.launchers.course import LOOK_S, RESUMED_BY_A_NEW_RUN, Course, View
-from orchestrator.launchers.loopterms import Caller, Ending, Iteration, LoopLimits
-from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, DEFAULT_TIMEOUT_S, Status, Task
+from orchestrator.launchers.course import LOOK_S, Course, View
+from orchestrator.launchers.loopterms import Caller, Ending, Iteration, LoopLimits, held_by
+from orchestrator.model import DEFAULT_IDLE_TIMEOUT_S, DEFAULT_TIMEOUT_S, Status
 from orchestrator.render.loop_prompt import Turn, loop_prompt
 from orchestrator.render.status import status_text
 from orchestrator.render.summary import money_text
@@ -138,13 +138,8 @@ class Loop:
             return Ending(ExitCode.DONE, main.next)
         if main.status is LoopStatus.BLOCKED:
             return Ending(ExitCode.PROBLEMS, main.next)
-        pause = state.pause
-        if pause is not None and pause.holds(clock.now()) and pause.kind in RESUMED_BY_A_NEW_RUN:
-            return Ending(ExitCode.STOPPED, f"{pause.kind}: {pause.reason}")
-        approvals = state.awaiting_approval()
-        if approvals and not state.with_status(Status.PENDING, Status.RUNNING, Status.RETRYING):
-            return Ending(ExitCode.STOPPED, f"waiting for approval: {', '.join(approvals)}")
-        return None
+        held = held_by(state, clock.now())
+        return Ending(ExitCode.STOPPED, held) if held else None
 
     def _limit(self) -> Ending | None:
         state = self.store.state
@@ -244,7 +239,7 @@ class Loop:
             tools=[*(task.allowed_tools if task is not None else ()), *self.caller.tools],
             model=self.caller.model or (task.model if is_execution and task is not None else None),
             permission_mode=task.permission_mode if is_execution and task is not None else None,
-            budget_usd=self._budget_usd(task if is_execution else None),
+            budget_usd=self.limits.left_usd(self.cost_usd, state, task if is_execution else None),
             timeout_s=(task.timeout_s if task is not None else None) or DEFAULT_TIMEOUT_S,
             idle_timeout_s=(task.idle_timeout_s if task is not None else None) or DEFAULT_IDLE_TIMEOUT_S,
         )
@@ -261,16 +256,6 @@ class Loop:
 
     def _action(self, main: MainTask) -> Action:
         return nextaction.action_of(self.store.state, main, clock.now(), self._around)
-
-    def _budget_usd(self, task: Task | None) -> float | None:
-        """What this invocation may cost: what is left of the loop's budget and of the plan's, and the task's own."""
-        state, limits = self.store.state, self.limits
-        left = [] if limits.budget_usd is None else [limits.budget_usd - self.cost_usd]
-        if state.plan.budget_usd is not None:
-            left.append(state.plan.budget_usd - state.spent_usd - state.reserved_usd)
-        if task is not None and task.budget_usd is not None:
-            left.append(task.budget_usd)
-        return min(left, default=None)
 
     def _look(self) -> None:
         """Look after what else goes on, about twice a second."""

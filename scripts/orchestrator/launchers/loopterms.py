@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from orchestrator.errors import ExitCode
 from orchestrator.executors.outcome import Outcome
+from orchestrator.launchers.course import RESUMED_BY_A_NEW_RUN
+from orchestrator.model import Status, Task
 from orchestrator.render.summary import money_text
 from orchestrator.store.nextaction import Action
+from orchestrator.store.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class LoopLimits:
         if self.budget_usd is not None and spent_usd >= self.budget_usd:
             return f"budget used up: {money_text(spent_usd)} of {money_text(self.budget_usd)}"
         return ""
+
+    def left_usd(self, spent_usd: float, state: State, task: Task | None) -> float | None:
+        """What one invocation may cost: the least that is left of these limits, of the plan, and for ``task``."""
+        left = [] if self.budget_usd is None else [self.budget_usd - spent_usd]
+        if state.plan.budget_usd is not None:
+            left.append(state.plan.budget_usd - state.spent_usd - state.reserved_usd)
+        if task is not None and task.budget_usd is not None:
+            left.append(task.budget_usd)
+        return min(left, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +74,14 @@ class Iteration:
     acts: tuple[str, ...]
     changed: tuple[str, ...]
     duration_s: float
+
+
+def held_by(state: State, now: float) -> str:
+    """What holds everything until a person has acted or the loop is started again; empty when nothing does."""
+    pause = state.pause
+    if pause is not None and pause.holds(now) and pause.kind in RESUMED_BY_A_NEW_RUN:
+        return f"{pause.kind}: {pause.reason}"
+    approvals = state.awaiting_approval()
+    if approvals and not state.with_status(Status.PENDING, Status.RUNNING, Status.RETRYING):
+        return f"waiting for approval: {', '.join(approvals)}"
+    return ""
