@@ -153,7 +153,7 @@ class TestUse:
         fallback = {"description": "Write a note instead.", "role": "docs"}
         run.init(task("T-01", role="security", on_failure="fallback", fallback=fallback, max_retries=0))
         script = "sh -c 'cat > prompt.txt; grep -q \"Your role: docs\" prompt.txt && cat prompt.txt'"
-        run("run", "--command", script)
+        assert "T-01 Retrying: now, with the fallback\n" in run("run", "--command", script).stderr
         prompt = run.result(1).read_text(encoding="utf-8")
         assert "## Your role: docs" in prompt and "Write a note instead." in prompt
         assert "security engineer" not in prompt

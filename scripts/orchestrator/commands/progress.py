@@ -40,7 +40,10 @@ class PlainProgress:
         state, record = self._store.state, self._store.state.records[task]
         status = state.status(task)
         duration = record.duration_s if record.end is not None else None
-        self._say(agent_line(state.agents[task], task, status, duration, _own_reason(state, task)))
+        reason = _own_reason(state, task)
+        if status is Status.RUNNING:  # the next attempt began in the change that recorded this end
+            status, reason = Status.RETRYING, "now, with the fallback" if record.fallback else "now"
+        self._say(agent_line(state.agents[task], task, status, duration, reason))
         if state.pause is not None:
             self._tell_pause(pause_text(state.pause))  # now: a short one may be over at the next look
         self._tell_waiting()
