@@ -194,3 +194,11 @@ class TestOutdated:
         run.edit_plan(lambda plan: plan["tasks"][2].update(deps=["T-04"]))
         run("status")
         assert run.statuses()["T-03"] == "retrying"
+
+
+def test_a_blank_file_that_nobody_recorded_is_not_offered_for_adoption(run: RunFolder) -> None:
+    run.init(task("T-01"))
+    run.result(1).write_text("\n")
+    said = run.prepare("check", code=1)
+    assert "⚠️ Empty" in said
+    assert "--adopt" not in said

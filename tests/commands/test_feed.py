@@ -175,7 +175,8 @@ def test_a_second_feed_is_refused_and_names_the_first(run: RunFolder, feed: Call
     run.init(rehearsed("T-01"))
     first = feed()
     first.wait_lines(1)
-    for words in (("feed", *REHEARSED), ("run", *REHEARSED)):
+    nothing_to_start = ("--claude", "/nowhere/claude")
+    for words in (("feed", *REHEARSED), ("run", *REHEARSED), ("feed", *nothing_to_start), ("run", *nothing_to_start)):
         assert f"pid {first.running.pid}" in run(*words, code=3).stderr
 
 

@@ -96,7 +96,9 @@ def _entry(session: Session, task: str, with_verify: bool) -> Entry:
     if data is None:
         return entry("missing", _advice_for_missing(session, task, status))
     if status is not Status.COMPLETED:
-        return entry("unrecorded" if text.strip() else "empty", _advice_for_unrecorded(task, status))
+        if not text.strip():
+            return entry("empty", _advice_for_missing(session, task, status))
+        return entry("unrecorded", _advice_for_unrecorded(task, status))
     if not text.strip():
         return entry("empty", f"write the result again, or `orchestrate check --retry` opens {task} again")
     fault = result_fault(store, task)

@@ -32,9 +32,9 @@ def feed(place: Place, wishes: Wishes, *, is_tied: bool = False) -> ExitCode:
     ``is_tied`` ends the run, with its workers, when standard input ends: so does a launch script that was killed.
     """
     session, options = open_feed(place, wishes)
-    execution_of(options).prepare()
 
     def run(reporter: Reporter, lock: FileLock, interrupted: threading.Event) -> ExitCode:
+        execution_of(options).prepare()
         view = SessionView(session, Splitting(session.place, options))
         return Feeder(session.store, options, reporter, view, lock, StandardOutput(), interrupted=interrupted).run()
 

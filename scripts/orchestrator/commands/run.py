@@ -66,9 +66,9 @@ def run(place: Place, wishes: Wishes, *, is_detached: bool = False) -> ExitCode:
     if not store.state.tasks:
         raise CannotGoOnError("the plan has no tasks yet", "`orchestrate add NAME --description TEXT`")
     execution = execution_of(options)
-    execution.prepare()
     lock = hold_run_lock(store)
     try:
+        execution.prepare()
         with progress(store) as reporter:
             runner = Runner(store, options, execution, reporter, SessionView(session, Splitting(place, options)))
             with interrupts(runner.interrupted):
