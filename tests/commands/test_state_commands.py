@@ -133,6 +133,13 @@ class TestChecksOfComplete:
         assert "not UTF-8" in told
         assert run.result(1).read_text(encoding="utf-8") == "caf\ufffd \ufffd\n"
 
+    def test_a_result_as_windows_powershell_writes_it_is_kept_as_utf_8(self, run: RunFolder) -> None:
+        run.init(task("T-01"))
+        run("start", "T-01")
+        told = run("complete", "T-01", "--result", "-", stdin="# Café 🚀\n".encode("utf-16")).stderr
+        assert "UTF-16" in told
+        assert run.result(1).read_text(encoding="utf-8") == "# Café 🚀\n"
+
 
 class TestAttempts:
     def test_a_stale_attempt_is_refused_and_the_right_one_taken(self, run: RunFolder) -> None:

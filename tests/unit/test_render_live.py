@@ -9,9 +9,9 @@ import pytest
 
 from dags import task
 from orchestrator.events import Event, EventType
-from orchestrator.render.live import ROWS_SHOWN, approvals_text, event_lines, picture
+from orchestrator.render.live import ROWS_SHOWN, approvals_text, event_lines, held_text, picture
 from orchestrator.store import moves
-from orchestrator.store.change import Failure, Spent, Start
+from orchestrator.store.change import BY_HAND, Failure, Spent, Start
 from runs import Run, run_of
 
 
@@ -51,6 +51,15 @@ def test_many_rows_are_cut_with_words() -> None:
     assert approvals_text(run.state) == (
         "Waiting for a person: A-0, A-1, A-2, A-3, A-4 and 3 more (orchestrate approve --all)"
     )
+
+
+def test_what_is_held_by_hand_is_named_once_nothing_else_runs() -> None:
+    run = run_of(task("T-1"), task("T-2"), task("T-3", ["T-1"]))
+    moves.start(run, ["T-1"], BY_HAND)
+    moves.start(run, ["T-2"], Start("run", "claude"))
+    assert held_text(run.state) == ""
+    moves.complete(run, "T-2", result="results/b.md", hash="sha256:0", spent=Spent())
+    assert held_text(run.state).startswith("Waiting for T-1, held by hand until 09:00:00 (")
 
 
 def test_each_event_is_a_line_with_its_own_time() -> None:

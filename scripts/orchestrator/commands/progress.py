@@ -9,7 +9,7 @@ from orchestrator import clock
 from orchestrator.commands.session import Place, answer, read_session
 from orchestrator.errors import ExitCode
 from orchestrator.model import Status
-from orchestrator.render.live import approvals_text, picture, started_line
+from orchestrator.render.live import approvals_text, held_text, picture, started_line
 from orchestrator.render.master_plan import pause_text
 from orchestrator.render.status import run_reason, task_reason
 from orchestrator.render.summary import agent_line
@@ -49,7 +49,7 @@ class PlainProgress:
         self._tell_waiting()
 
     def looked(self) -> None:
-        """Say once that the run is paused, and which tasks wait for a person."""
+        """Say once that the run is paused, and which tasks wait for a person or are held by one."""
         pause = self._store.state.pause
         self._tell_pause(pause_text(pause) if pause is not None and pause.holds(clock.now()) else "")
         self._tell_waiting()
@@ -60,7 +60,7 @@ class PlainProgress:
             self._say(text or "Resumed")
 
     def _tell_waiting(self) -> None:
-        waiting = approvals_text(self._store.state)
+        waiting = approvals_text(self._store.state) or held_text(self._store.state)
         if waiting != self._waiting:
             self._waiting = waiting
             if waiting:

@@ -11,6 +11,7 @@ from orchestrator.model import Status
 from orchestrator.render.execution_log import log_entries, pause_text
 from orchestrator.render.markdown import one_line, uncell
 from orchestrator.render.summary import agent_line, spent_text, tokens_text
+from orchestrator.store.change import BY_HAND
 from orchestrator.store.state import State
 
 NAME_SHOWN = 48
@@ -54,6 +55,16 @@ def approvals_text(state: State) -> str:
         len(waiting) > APPROVALS_SHOWN
     )
     return f"Waiting for a person: {shown} (orchestrate approve {waiting[0] if len(waiting) == 1 else '--all'})"
+
+
+def held_text(state: State) -> str:
+    """Which tasks somebody holds by hand, where nothing else is under way or due; empty otherwise."""
+    running = state.with_status(Status.RUNNING)
+    if not running or state.count(Status.RETRYING) or any(state.records[task].by != BY_HAND.by for task in running):
+        return ""
+    leases = [lease for task in running if (lease := state.records[task].lease_until) is not None]
+    until = f" until {clock.local_time(max(leases))}" if leases else ""
+    return f"Waiting for {', '.join(running)}, held by hand{until} (orchestrate complete, fail or skip ends that)"
 
 
 def started_line(state: State, task: str, attempt: int) -> str:

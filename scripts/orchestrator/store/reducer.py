@@ -63,7 +63,8 @@ def _end_attempt(state: State, record: TaskRecord, event: Event, at: float) -> N
     tokens = int(event.get("tokens") or 0)  # type: ignore[arg-type]
     record.cost_usd += cost
     record.tokens += tokens
-    record.duration_s = float(event.get("duration_s") or 0.0)  # type: ignore[arg-type]
+    if record.status is Status.RUNNING:  # else nothing ended now: the last attempt took what it took
+        record.duration_s = float(event.get("duration_s") or 0.0)  # type: ignore[arg-type]
     state.spent_usd += cost
     state.settled += cost > 0
     state.tokens += tokens
