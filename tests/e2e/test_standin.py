@@ -376,15 +376,17 @@ def test_a_session_is_resumed_with_all_that_was_said(ask: Program, standin: Star
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)], ids=lambda value: str(value))
-def test_a_signal_while_the_api_is_silent_ends_it_at_once_with_nothing_on_stdout(
+def test_a_signal_while_the_api_is_silent_ends_it_at_once_without_an_answer(
     ask: Program, standin: StartStandin, number: signal.Signals, code: int
 ) -> None:
     api = standin(hang())
     running = ask.start(stdin="Wait")
     api.wait_for("Wait")
     running.send(number)
-    done = running.wait(5)
-    assert (done.code, done.stdout) == (code, "")
+    done = running.wait(30)
+    assert done.code == code
+    # Nothing, or, when the signal comes in the middle of its work, an object that says that it was aborted.
+    assert not done.stdout or done.json["terminal_reason"].startswith("aborted")
 
 
 def test_the_bash_tool_outlives_its_cli_and_is_found_by_the_mark_alone(

@@ -11,7 +11,16 @@ from orchestrator import clock
 from orchestrator.commands.interrupts import interrupts
 from orchestrator.commands.progress import agent_lines, closing_line, progress
 from orchestrator.commands.run_trust import require_run_trust
-from orchestrator.commands.session import Place, answer, known_tasks, open_session, own_command, read_session, tell
+from orchestrator.commands.session import (
+    Place,
+    Session,
+    answer,
+    known_tasks,
+    open_session,
+    own_command,
+    read_session,
+    tell,
+)
 from orchestrator.commands.splitting import Splitting
 from orchestrator.commands.view import SessionView
 from orchestrator.errors import CannotGoOnError, ExitCode
@@ -57,8 +66,6 @@ def prompt(place: Place, task: str, *, audience: str = "subagent") -> ExitCode:
 
 def run(place: Place, wishes: Wishes, *, is_detached: bool = False) -> ExitCode:
     """Run the plan to its end with the built-in launcher."""
-    if is_detached:
-        return _detached(place)
     session = open_session(place)
     store = session.store
     options = wishes.options(store.state.plan)
@@ -69,6 +76,9 @@ def run(place: Place, wishes: Wishes, *, is_detached: bool = False) -> ExitCode:
     lock = hold_run_lock(store)
     try:
         execution.prepare()
+        if is_detached:  # what would end it at once is known by now
+            lock.release()
+            return _detached(session)
         with progress(store) as reporter:
             runner = Runner(store, options, execution, reporter, SessionView(session, Splitting(place, options)))
             with interrupts(runner.interrupted):
@@ -97,11 +107,11 @@ def _code_unless_begun(started: subprocess.Popen[bytes], lock: str) -> int | Non
     return code
 
 
-def _detached(place: Place) -> ExitCode:
+def _detached(session: Session) -> ExitCode:
     """Start the same command again in a session of its own, and answer with the run's id and the log."""
     from orchestrator.commands.launch import own_words
 
-    session = open_session(place)
+    place = session.place
     files.make_private_folder(place.paths.inside("logs"))
     stamp = clock.utc_text(clock.now()).replace(":", "").replace("-", "")[:15]
     log = place.paths.inside("logs", f"run-{stamp}.log")
