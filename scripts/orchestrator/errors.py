@@ -103,9 +103,3 @@ class StoppedError(OrchestrateError):
     """Stopped for now, run again later: budget, login, approvals left, put back."""
 
     code = ExitCode.STOPPED
-
-
-class RunInterruptedError(OrchestrateError):
-    """Ctrl-C or a termination signal ended the command; the state is valid."""
-
-    code = ExitCode.INTERRUPTED

@@ -67,11 +67,6 @@ def free_task_ids(existing: Iterable[str]) -> Iterator[str]:
     return (f"T-{n:02d}" for n in count(1) if n not in used)
 
 
-def next_task_id(existing: Iterable[str]) -> str:
-    """The first of ``free_task_ids``."""
-    return next(free_task_ids(existing))
-
-
 def subtask_id(parent: str, n: int) -> str:
     """The id of the ``n``-th subtask, counted from 1; ``is_task_id`` tells whether it grew too long."""
     return f"{parent}.{n}"

@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -24,14 +22,7 @@ from orchestrator.store.change import Start
 from runs import MORNING, Run, run_of
 from specimens import HOSTILE_LINE, HOSTILE_TEXT
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _utc() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def running() -> Run:

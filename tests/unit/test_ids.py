@@ -87,11 +87,11 @@ class TestTaskIds:
     def test_numbers_in_use_are_passed_over_however_they_are_written(self) -> None:
         free = ids.free_task_ids(["T-02", "t-1", "T-004", "T-05.1", "auth-03"])
         assert [next(free) for _ in range(3)] == ["T-03", "T-05", "T-06"]
-        assert ids.next_task_id(f"T-{n:02d}" for n in range(1, 100)) == "T-100"
+        assert next(ids.free_task_ids(f"T-{n:02d}" for n in range(1, 100))) == "T-100"
 
     @given(st.lists(IDS, max_size=20))
     def test_a_new_id_is_safe_and_unique_without_regard_to_case(self, existing: list[str]) -> None:
-        new = ids.next_task_id(existing)
+        new = next(ids.free_task_ids(existing))
         assert ids.is_task_id(new)
         assert new.casefold() not in {id.casefold() for id in existing}
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from dags import task
@@ -14,14 +11,7 @@ from orchestrator.store import moves
 from orchestrator.store.change import BY_HAND, Failure, Spent, Start
 from runs import Run, run_of
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _utc() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def test_the_picture_says_what_runs_what_waits_and_for_whom() -> None:

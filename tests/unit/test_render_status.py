@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,14 +24,7 @@ TASK_KEYS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _utc() -> Iterator[None]:
-    """Times are those of the machine; here it stands in Greenwich."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def busy() -> Run:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -33,14 +31,7 @@ from specimens import HOSTILE_LINE, HOSTILE_PLAN, HOSTILE_TEXT
 AIMS = Objectives("Know what to mend", (), ("Every finding names a file", "It is short"))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _utc() -> Iterator[None]:
-    """Times are those of the machine; here it stands in Greenwich."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def begin(run: Run, *tasks: str, executor: str = "claude") -> None:

@@ -9,12 +9,11 @@ from orchestrator.commands.session import tell
 from orchestrator.errors import CannotGoOnError, UsageError
 from orchestrator.paths import RunPaths
 from orchestrator.system import files
+from orchestrator.texts.encoding import utf_16_text
 from orchestrator.workers.hand_over import shown_path
 
 RESULT_LIMIT = 64 * 1024 * 1024
 """Bytes; whatever is larger belongs in a file of the project that a short result names."""
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-"""How a text in UTF-16 begins, in either order of its bytes."""
 
 
 def given_result(paths: RunPaths, task: str, source: str | None, target: str) -> str:
@@ -37,9 +36,10 @@ def given_result(paths: RunPaths, task: str, source: str | None, target: str) ->
         raise CannotGoOnError(f"there is no result file {name}", advice)
     if len(data) > RESULT_LIMIT:
         raise _too_large(RESULT_LIMIT)
-    if data[:2] in _UTF_16:
+    wide = utf_16_text(data)
+    if wide is not None:
         tell(f"{task}: the result is UTF-16, as Windows PowerShell 5.1 writes it with `>`; it is kept as UTF-8")
-        return data.decode("utf-16", "replace")
+        return wide
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     if "\ufffd" in text and "\ufffd".encode() not in data:
         tell(f"{task}: the result is not UTF-8; what could not be read stands as U+FFFD")

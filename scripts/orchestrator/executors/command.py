@@ -6,14 +6,14 @@ import os
 from collections.abc import Sequence
 
 from orchestrator.executors.claude_argv import worker_environment
-from orchestrator.executors.execution import Cause, Job, ProcessHandle, require_program, start_process
+from orchestrator.executors.execution import Cause, Job, ProcessHandle, WithoutSessions, require_program, start_process
 from orchestrator.executors.judging import judge_command
-from orchestrator.executors.outcome import Outcome, Refusal
+from orchestrator.executors.outcome import Outcome
 from orchestrator.model import Task
 from orchestrator.system import files
 
 
-class CommandExecution:
+class CommandExecution(WithoutSessions):
     """Runs ``argv``, which was split into words and meets no shell."""
 
     def __init__(self, argv: Sequence[str]) -> None:
@@ -43,18 +43,6 @@ class CommandExecution:
         errors = files.read_bytes_or_none(job.errors) or b""
         interrupted = cause is not None and cause.is_verdict
         return judge_command(exit_code, output, errors, timed_out=_timeout(cause), interrupted=interrupted)
-
-    def new_session_id(self) -> str | None:
-        """A command knows no sessions."""
-        return None
-
-    def can_resume(self, session_id: str | None) -> bool:
-        """A command knows no sessions."""
-        return False
-
-    def refusal(self, job: Job) -> Refusal | None:
-        """A command says nothing of an API."""
-        return None
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Only when the plan says one: a command may be silent until its end."""

@@ -134,6 +134,22 @@ class Execution(Protocol):
         ...
 
 
+class WithoutSessions:
+    """What an execution answers that knows neither sessions nor an API."""
+
+    def new_session_id(self) -> str | None:
+        """There are no sessions."""
+        return None
+
+    def can_resume(self, session_id: str | None) -> bool:
+        """There are no sessions."""
+        return False
+
+    def refusal(self, job: Job) -> Refusal | None:
+        """No API is asked."""
+        return None
+
+
 class ProcessHandle:
     """A worker that is a process of the operating system."""
 

@@ -15,7 +15,7 @@ from orchestrator.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 BACKOFF_FIRST_S = 5.0
 BACKOFF_LONGEST_S = 300.0
@@ -109,14 +109,6 @@ def backoff_s(n: int, jitter: float) -> float:
 def probe_delay_s(n: int) -> float:
     """Seconds before probe ``n``, counted from 1, of a limit that names no reset: 60, doubling to 1,800."""
     return _doubled(PROBE_FIRST_S, PROBE_LONGEST_S, n)
-
-
-def probe_delays() -> Iterator[float]:
-    """The seconds to wait before each probe of a limit that names no reset, without end."""
-    n = 0
-    while True:
-        n += 1
-        yield probe_delay_s(n)
 
 
 @dataclass(frozen=True, slots=True)

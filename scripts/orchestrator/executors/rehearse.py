@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from orchestrator.executors.execution import Cause, Job
-from orchestrator.executors.outcome import Outcome, OutcomeKind, Refusal
+from orchestrator.executors.execution import Cause, Job, WithoutSessions
+from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.model import Task
 from orchestrator.system import files
 from orchestrator.system.processes import Worker
@@ -47,7 +47,7 @@ class RehearsalHandle:
         self._ended.set()
 
 
-class RehearsalExecution:
+class RehearsalExecution(WithoutSessions):
     """Plays the plan; ``scale`` shortens the durations that come from estimates."""
 
     def __init__(self, scale: float, environment: Mapping[str, str]) -> None:
@@ -91,18 +91,6 @@ class RehearsalExecution:
         text = play.result if play.result is not None else _result(job.task)
         files.write_whole(job.output, text, flush=False)
         return Outcome(is_settled=True, kind=OutcomeKind.SUCCESS, text=text)
-
-    def new_session_id(self) -> str | None:
-        """A rehearsal knows no sessions."""
-        return None
-
-    def can_resume(self, session_id: str | None) -> bool:
-        """A rehearsal knows no sessions."""
-        return False
-
-    def refusal(self, job: Job) -> Refusal | None:
-        """A rehearsal asks no API."""
-        return None
 
     def idle_timeout_s(self, task: Task) -> float | None:
         """Only when the plan says one: a rehearsal writes nothing until its end."""

@@ -30,7 +30,7 @@ from orchestrator.system.file_steps import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -40,13 +40,7 @@ PRIVATE_FOLDER = 0o700
 
 def read_bytes_or_none(path: str) -> bytes | None:
     """The whole file, or None when there is none. Raises `CannotGoOnError` when it cannot be read."""
-    try:
-        with patiently(lambda: FileIO(path)) as file:
-            return file.readall()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise failure("read", path, error) from error
+    return _whole_or_none(path, None)
 
 
 def read_tail(path: str, most: int) -> bytes:
@@ -64,19 +58,23 @@ def read_own_or_none(path: str) -> bytes | None:
 
     Somebody could have put it there, in a project from elsewhere, to have a file of the user's handed on.
     """
+    if not NOFOLLOW and os.path.islink(path):
+        raise failure("read", path, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
+    return _whole_or_none(path, _open_no_link)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | NOFOLLOW)
+
+
+def _whole_or_none(path: str, opener: Callable[[str, int], int] | None) -> bytes | None:
     try:
-        if not NOFOLLOW and os.path.islink(path):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        with patiently(lambda: FileIO(path, opener=_open_no_link)) as file:
+        with patiently(lambda: FileIO(path, opener=opener)) as file:
             return file.readall()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise failure("read", path, error) from error
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | NOFOLLOW)
 
 
 def write_whole(path: str, data: bytes | str, flush: bool = True) -> None:

@@ -13,13 +13,13 @@ from typing import Final
 from orchestrator.errors import Problem, Severity
 from orchestrator.model import Json
 from orchestrator.render.markdown import fenced
+from orchestrator.texts.encoding import utf_16_text
 from orchestrator.texts.frontmatter import DEEPEST, Entries, FrontMatterError, Value, entries, plain, split
 
 UNCATEGORIZED: Final = "General"
 """The category of a finding that names none."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_BOMS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,9 @@ class _Read:
 
 def _decoded(data: bytes) -> tuple[str, list[tuple[str, int | None]]]:
     problems: list[tuple[str, int | None]] = []
-    encoding = _BOMS.get(data[:2])
-    if encoding is not None:
-        # Windows PowerShell 5.1 writes so with `>`.
+    text = utf_16_text(data)
+    if text is not None:
         problems.append(("the result is UTF-16, not UTF-8; it was read as such", 1))
-        text = data[2:].decode(encoding, "replace")
     else:
         try:
             text = data.decode("utf-8")
