@@ -370,12 +370,18 @@ def test_a_child_without_the_mark_is_ended_after_its_parent_left(playground: Pla
 
 
 def test_what_keeps_starting_others_is_ended(playground: Playground) -> None:
-    script = playground.folder / "again.sh"
-    script.write_text(f'trap "" TERM; touch "{playground.folder}/there"; setsid sh "$0" & sleep 0.02; exit\n')
-    worker = playground.shell(f'sh "{script}"')
-    wait_for((playground.folder / "there").exists)
+    script, log = playground.folder / "again.sh", playground.folder / "log"
+    generations = 3_000  # a bound on what a defect leaves behind: some ten seconds
+    script.write_text(
+        f'trap "" TERM; echo "$1" >> "{log}"; [ "$1" -lt {generations} ] || exit\n'
+        'setsid sh "$0" $(($1 + 1)) & sleep 0.02; exit\n'
+    )
+    worker = playground.shell(f'sh "{script}" 1')
+    wait_for(log.exists)
     assert worker.end(grace_s=0.2) == []
+    begun = log.read_text()
     time.sleep(0.2)
+    assert log.read_text() == begun and begun.count("\n") < generations
     assert not listed.carrying(listed.ATTEMPT, playground.run)
 
 

@@ -14,7 +14,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from orchestrator.system.process_table import Process, has_mark, own_group, own_processes, process
+from orchestrator.system.process_table import (
+    Process,
+    has_mark,
+    last_pid,
+    own_group,
+    own_processes,
+    pids_since,
+    process,
+)
 
 _HAS_GROUPS = sys.platform != "win32"
 if sys.platform == "win32":
@@ -24,6 +32,8 @@ else:
 _KILL_WAIT_S = 5.0
 """How long killed processes may take to disappear; one that waits for a dead disk does not go at all."""
 _LOOK_AGAIN_S = 0.01
+_QUIET_S = 0.02
+"""Nothing new for so long, and a worker is taken to start nothing more."""
 
 
 def end_worker(pid: int, group: int, mark: str, grace_s: float = 3.0, *, started: float | None = None) -> list[int]:
@@ -68,9 +78,11 @@ class _Kin:
         self.mark = mark
         self.group = group if group > 1 and group != own_group() else 0
         self.known = {} if started is None or pid <= 1 else {pid: started}
+        self._last = last_pid()
 
     def living(self) -> list[Process]:
         """Never this process, its group or the first of the system, marked or not, nor what only descends from them."""
+        self._last = last_pid()
         own = own_group()
         table = {each.pid: each for each in own_processes() if _is_allowed(each, own)}
         for pid, started in list(self.known.items()):
@@ -82,7 +94,26 @@ class _Kin:
             found |= {pid for pid, each in table.items() if each.group == self.group}
         self.known.update((pid, table[pid].started) for pid in found)
         self._add_descendants(table)
-        return [each for pid, each in table.items() if pid in self.known]
+        return [each for pid, each in table.items() if pid in self.known] + self.newcomers()
+
+    def newcomers(self) -> list[Process]:
+        """What has begun since the last look; 20 microseconds while nothing has, so that no chain of them outruns it.
+
+        Nothing on systems that do not tell what has begun: there only ``living`` finds it.
+        """
+        before, self._last = self._last, last_pid()
+        own = own_group()
+        found = (each for pid in pids_since(before) if (each := process(pid)) is not None and not each.is_gone)
+        new = [each for each in found if _is_allowed(each, own) and self._is_new(each)]
+        self.known.update((each.pid, each.started) for each in new)
+        return new
+
+    def _is_new(self, each: Process) -> bool:
+        """Whether it is one of ours that was not known yet."""
+        if each.started_at(self.known.get(each.pid)):
+            return False
+        parent = process(each.parent) if each.parent in self.known else None
+        return (parent is not None and parent.started_at(self.known[parent.pid])) or has_mark(each.pid, self.mark)
 
     def _has_leader(self) -> bool:
         """Whether the first of the group is ours, be it a zombie that nobody has waited for."""
@@ -116,12 +147,23 @@ def _end(kin: _Kin, ask: Callable[[list[Process]], list[Process]], grace_s: floa
             _signal(-kin.group, _KILL)  # at once, so that none of them starts another in between
         for each in living:
             _signal(each.pid, _KILL)
+        _kill_newcomers(kin, give_up)
         _wait_gone(living, min(give_up, time.monotonic() + 0.5))
         living = kin.living()
         if not living:
             time.sleep(_LOOK_AGAIN_S)  # one that was just being forked or loaded shows itself now
             living = kin.living()
     return [each.pid for each in living]
+
+
+def _kill_newcomers(kin: _Kin, give_up: float) -> None:
+    """Kill what is only now being started, before it can start others in its turn; until nothing is, or `give_up`."""
+    quiet = time.monotonic() + _QUIET_S
+    while time.monotonic() < min(quiet, give_up):
+        for each in kin.newcomers():
+            _signal(each.pid, _KILL)
+            quiet = time.monotonic() + _QUIET_S
+        time.sleep(0.0002)
 
 
 def _wait_gone(those: list[Process], give_up: float) -> bool:

@@ -10,8 +10,8 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.loopguard import MARK_VARIABLE as MARK_VARIABLE
 
 TYPE_CHECKING = False
@@ -81,11 +81,25 @@ def marks_after(marks: Collection[str], pid: int) -> set[str]:
     """
     if not _READS_PROC:
         return {mark for mark in marks if marked_processes(mark)}
-    newest = (_read("/proc/loadavg") or b"0").split()[-1]
-    begun_anew = int(newest) < pid
-    numbers = (int(name) for name in os.listdir("/proc") if name.isdecimal())
-    found = (_mark(number) for number in numbers if begun_anew or number > pid)
+    found = (_mark(number) for number in pids_since(pid))
     return {mark for mark in found if mark is not None and mark in marks}
+
+
+def last_pid() -> int:
+    """The number that was given out last, to a process or a thread; 0 where the system does not tell."""
+    return int((_read("/proc/loadavg") or b"0").split()[-1]) if _READS_PROC else 0
+
+
+def pids_since(last: int) -> list[int]:
+    """The processes that began after ``last`` was the `last_pid`; all that there are where numbers have begun anew.
+
+    None where the system does not tell.
+    """
+    newest = last_pid()
+    if newest == last:
+        return []
+    numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    return numbers if newest < last else [number for number in numbers if number > last]
 
 
 def has_mark(pid: int, mark_or_prefix: str) -> bool:
