@@ -157,7 +157,7 @@ class Trial:
     def record(self, type: EventType, task: str | None = None, **fields: Json) -> None:
         """Take the event over, as the store does."""
         event: Event = {"timestamp": "1970-01-01T00:00:00.000Z", "type": str(type), "task": task, **fields}
-        apply(self.state, event)
+        apply(self.state, event, lambda event: None)
 
 
 def _completed(trial: Trial) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.events import Event, EventType
 from orchestrator.ids import assigned_agents
 from orchestrator.model import Json, Plan, Status, Task
@@ -35,8 +35,11 @@ class Run:
             event["task"] = task
         event.update({key: value for key, value in fields.items() if value is not None})
         event = fitted(event)
-        reducer.apply(self.state, event, self.payloads.get(str(event.get("payload"))))
+        reducer.apply(self.state, event, self.payload)
         self.events.append(event)
+
+    def payload(self, event: Event) -> dict[str, Json] | None:
+        return self.payloads.get(str(event.get("payload")))
 
     def change_plan(self, tasks: Sequence[Task], plan: Plan | None = None, by: str = "edit") -> None:
         """Take ``tasks`` over, new ones and others, as a version of plan.yaml would."""
@@ -101,7 +104,7 @@ def replayed(run: Run) -> State:
     """The state that the events of ``run`` add up to, from the beginning."""
     state = State()
     for event in run.events:
-        reducer.apply(state, json.loads(json.dumps(event)), run.payloads.get(str(event.get("payload"))))
+        reducer.apply(state, json.loads(json.dumps(event)), run.payload)
     return state
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from orchestrator.dataclasses import dataclass, replace
 
 _HEADING = re.compile(r"^## (?P<title>.*)$")
 _FENCE = re.compile(r"^(?P<marks>`{3,})(?P<info>\w*)$")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,19 +45,10 @@ def parse_utc(text: str) -> float:
 
     Raises `ValueError` for any other text, one without an offset among them: guessing a zone would shift it silently.
     """
-    global _last_second
-    known, seconds = _last_second
-    if text[:20] == known and len(text) == 24 and text[23] == "Z" and text.isascii() and text[20:23].isdecimal():
-        return (seconds * 1000 + int(text[20:23])) / 1000
-    from datetime import datetime  # 2 ms that a command which writes and never reads times does not pay
-
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
-    read = moment.timestamp()
-    if text[19:20] == "." and text[23:] == "Z":
-        _last_second = text[:20], int(read // 1)
-    return read
+    return moment.timestamp()
 
 
 def local_time(ts: float) -> str:
@@ -82,8 +74,6 @@ def iso_offset(ts: float) -> str:
 
 
 _last_date: tuple[int, str] = (0, "1970-01-01")
-_last_second: tuple[str, int] = ("", 0)
-"""The last one that was read, up to its point: neighbours in a journal often share it."""
 
 
 def _date_text(day: int) -> str:

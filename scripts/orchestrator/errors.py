@@ -7,8 +7,9 @@ The command line is the one place that turns an error into text and an exit code
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from orchestrator.dataclasses import dataclass
 
 
 class ExitCode(IntEnum):

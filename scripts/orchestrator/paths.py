@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from os import path
+
+from orchestrator.dataclasses import dataclass
 
 FOLDER = ".orchestrator"
 

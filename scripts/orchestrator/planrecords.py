@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.dataclasses import fields, replace
 from orchestrator.model import (
     Constraint,
     Dependency,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+
+from orchestrator.dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True)

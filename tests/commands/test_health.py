@@ -6,11 +6,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from orchestrator import clock
+from orchestrator.dataclasses import replace
 from orchestrator.paths import RunPaths
 from orchestrator.store import moves
 from orchestrator.store.store import Store

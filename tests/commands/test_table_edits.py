@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.paths import RunPaths
+from orchestrator.store import moves, table
+from orchestrator.store.shown import Shown
+from orchestrator.store.store import Store
+from orchestrator.store.table import Table
 from orchestrator.texts.document import spliced
 from runfolders import RunFolder, task
 
@@ -498,3 +503,34 @@ class TestRunningWorkers:
         running.send(signal.SIGINT)
         running.wait()
         no_processes_left(10.0)
+
+
+def test_a_file_that_another_process_is_just_writing_is_not_taken_for_an_edit(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the file and the note of what it shows the two disagree: 50 commands at once waited a second each."""
+    run.init(*CHAIN)
+    paths = RunPaths.of(str(run.project))
+    is_between, waited = threading.Event(), []
+    kept = table.write_shown
+
+    def write_slowly(path: str, shown: Shown) -> None:
+        is_between.set()
+        time.sleep(0.3)
+        kept(path, shown)
+
+    monkeypatch.setattr(table, "write_shown", write_slowly)
+    monkeypatch.setattr(table, "wait_until_settled", waited.append)
+    store, reader = Store.open(paths), Table(Store.open(paths), None)
+    with store.change() as change:
+        moves.start_by_hand(change, ["T-01"])
+    writer = threading.Thread(target=Table(store, None).show)
+    writer.start()
+    assert is_between.wait(10)
+    reader.take_over()
+    writer.join()
+    assert not waited
+    assert run.row("T-01")["Status"] == "🔵 Running"
+    run.edit("T-02", Status="⏭️")
+    reader.take_over()
+    assert waited, "what a person saved is still waited for"

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "scripts" / "orchestrator"
 # From the ground up, each with its modules; a package stands for all its modules that are not named themselves.
 # A new module goes into the lowest layer that has what it imports.
 LAYERS: Mapping[str, tuple[str, ...]] = {
-    "errors": ("orchestrator", "orchestrator.errors"),
+    "errors": ("orchestrator", "orchestrator.dataclasses", "orchestrator.errors"),
     "model": (
         "orchestrator.clock",
         "orchestrator.events",

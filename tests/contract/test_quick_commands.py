@@ -146,4 +146,4 @@ def test_these_commands_load_no_parser_and_nothing_that_they_do_not_need(name: s
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd="/")
     loaded = {module.partition(".")[0] for module in ran.stdout.split()}
-    assert not loaded & {"typer", "click", "rich", "yaml", "pydantic", "jinja2", "psutil", "markdown_it"}
+    assert not loaded & {"dataclasses", "typer", "click", "rich", "yaml", "pydantic", "jinja2", "psutil", "markdown_it"}

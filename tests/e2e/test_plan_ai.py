@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from standin import Rule, Standin, answer, by_session, by_turn, costing, fail, say
 
+from orchestrator.dataclasses import replace
 from orchestrator.plans.spec import checked_plan
 from programs import Program
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from standin import Rule, Standin, answer, by_turn, costing, fail, say
 
+from orchestrator.dataclasses import replace
 from programs import Program
 
 Start = Callable[[list[Rule]], Standin]

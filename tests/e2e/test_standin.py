@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from standin import (
 )
 
 import processes
+from orchestrator.dataclasses import replace
 from programs import Finished, Program
 
 # One request, no waiting.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import InvalidInputError
 from orchestrator.executors.claude_argv import (
     ARGUMENT_LIMIT,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 
 import dags
 from orchestrator import graph
+from orchestrator.dataclasses import replace
 from orchestrator.errors import InvalidInputError
 from orchestrator.events import EventType
 from orchestrator.model import Dependency, DependencyType, Json, OnFailure, Priority, Status, Task, WritesPolicy

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dags import task
+from orchestrator.dataclasses import replace
 from orchestrator.model import Priority, Status
 from orchestrator.render.markdown import cell
 from orchestrator.render.master_plan import graph_lines, new_document, parts

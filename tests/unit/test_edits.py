@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dags import task
+from orchestrator.dataclasses import replace
 from orchestrator.errors import Problem
 from orchestrator.events import EventType
 from orchestrator.model import Dependency, DependencyType, Priority, Status

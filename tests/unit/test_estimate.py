@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dags import Deps, dags, task
+from orchestrator.dataclasses import replace
 from orchestrator.model import Executor, Plan, RunSettings
 from orchestrator.plans.estimate import estimate, estimate_text
 from orchestrator.plans.prices import DEFAULT_PRICES, UNKNOWN_TOKENS, Price

@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dags import task
+from orchestrator.dataclasses import replace
 from orchestrator.model import Estimate
 from orchestrator.plans.estimate import estimate
 from orchestrator.report.export import CSV_COLUMNS, csv_text, export_record, gantt_text

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dags import task
+from orchestrator.dataclasses import replace
 from orchestrator.desk.following import followed, may_go_on
 from orchestrator.desk.requestfile import RequestStatus
 from orchestrator.events import EventType

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from orchestrator.dataclasses import replace
 from orchestrator.model import RunState
 from orchestrator.workers.health import (
     SLOW_FACTOR,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.dataclasses import replace
 from orchestrator.executors.failures import kind_by_code, kind_by_words
 from orchestrator.executors.judging import judge_claude, judge_command
 from orchestrator.executors.outcome import Outcome, OutcomeKind

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
+from orchestrator.dataclasses import replace
 from orchestrator.events import EventType
 from orchestrator.loopguard import barred_word
 from orchestrator.model import Dependency, Estimate, OnFailure, Status, Task

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
+from orchestrator.dataclasses import replace
 from orchestrator.model import Dependency, DependencyType, Estimate, Objectives, Plan, Priority, Status, Task
 from orchestrator.render.agent_file import agent_file, atomicity
 from orchestrator.render.handed_over import HandedOver

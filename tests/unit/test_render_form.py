@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import TextFile
+from orchestrator.dataclasses import replace
 from orchestrator.model import Status
 from orchestrator.render.form import AgentForm, agent_box, batch_banner
 from orchestrator.render.markdown import printable

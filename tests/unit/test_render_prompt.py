@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
+from orchestrator.dataclasses import replace
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import Dependency, DependencyType, Fallback, Objectives, Plan, Status, Task
 from orchestrator.render.handed_over import HandedOver, fair_shares

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from artefacts import MarkdownFile
 from dags import dags, task
+from orchestrator.dataclasses import replace
 from orchestrator.errors import InvalidInputError
 from orchestrator.events import EventType
 from orchestrator.model import Json, Objectives, OnFailure, Priority, Verdict

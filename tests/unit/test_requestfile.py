@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import clock
+from orchestrator.dataclasses import replace
 from orchestrator.desk.requestfile import (
     LARGEST_FILE,
     LONGEST_REQUEST,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.dataclasses import replace
 from orchestrator.desk.projectroles import BUNDLED
 from orchestrator.desk.rolefields import PERMISSION_MODES, Limits
 from orchestrator.desk.rolefiles import (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import Problem, Severity
 from orchestrator.model import (
     Dependency,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.commands.plan_sources import Wish
 from orchestrator.commands.session import tell
+from orchestrator.dataclasses import replace
 from orchestrator.errors import InvalidInputError, OrchestrateError, Problem, Severity
 from orchestrator.model import Json, Task
 from orchestrator.paths import RunPaths

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from orchestrator.commands.session import Place, Session, answer, open_session, problem_lines, tell
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import ExitCode, MoveRefusedError, UsageError
 from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.model import Json, Status

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from orchestrator.commands.add import take_new_plan
 from orchestrator.commands.plan_sources import Wish, expansion
 from orchestrator.commands.session import Place, Session, answer, known_tasks, open_session
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import (
     CannotGoOnError,
     ExitCode,

@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 
 from orchestrator.commands.session import Place, answer
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import ExitCode
 from orchestrator.executors.claude_argv import worker_environment
 from orchestrator.model import Json

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 from orchestrator.commands.feed import StandardOutput, conduct, open_feed
 from orchestrator.commands.place import Place, tell
 from orchestrator.commands.splitting import Splitting
 from orchestrator.commands.view import SessionView
+from orchestrator.dataclasses import replace
 from orchestrator.errors import CannotGoOnError, ExitCode, UsageError
 from orchestrator.graph import ancestors
 from orchestrator.launchers import ssh

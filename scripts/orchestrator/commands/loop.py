@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from orchestrator.commands.first_task import begin_with_request
 from orchestrator.commands.interrupts import interrupts
@@ -12,6 +11,7 @@ from orchestrator.commands.launch import own_words
 from orchestrator.commands.main_task import main_task_record
 from orchestrator.commands.session import Place, Session, answer, open_session, problem_lines, tell
 from orchestrator.commands.view import SessionView
+from orchestrator.dataclasses import dataclass, replace
 from orchestrator.errors import CannotGoOnError, ExitCode, UsageError
 from orchestrator.executors.execution import require_program
 from orchestrator.launchers.course import hold_run_lock

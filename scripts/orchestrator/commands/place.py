@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.paths import RunPaths
 
 TYPE_CHECKING = False

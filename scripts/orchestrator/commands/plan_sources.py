@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.commands.session import tell
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.errors import InvalidInputError, Problem, UsageError
 from orchestrator.model import Executor
 from orchestrator.paths import RunPaths

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from types import FrameType
 
 from orchestrator import clock
@@ -18,6 +17,7 @@ from orchestrator.commands.plan_sources import Wish, expansion
 from orchestrator.commands.report import report
 from orchestrator.commands.run import run
 from orchestrator.commands.session import Place, open_session, tell
+from orchestrator.dataclasses import dataclass, replace
 from orchestrator.desk.following import followed
 from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import ENDED, Request, RequestStatus

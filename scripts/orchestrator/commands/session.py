@@ -7,11 +7,11 @@ import shlex
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from orchestrator.commands.place import Place as Place
 from orchestrator.commands.place import answer as answer
 from orchestrator.commands.place import tell as tell
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import CannotGoOnError, OrchestrateError
 from orchestrator.store.store import Store
 from orchestrator.store.table import Table

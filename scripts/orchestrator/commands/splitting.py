@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import CannotGoOnError, OrchestrateError
 from orchestrator.model import Executor, Status
 from orchestrator.store.state import State

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from orchestrator.dataclasses import replace
 from orchestrator.desk.requestfile import RequestStatus
 from orchestrator.model import RunState, Status
 from orchestrator.render.status import run_reason

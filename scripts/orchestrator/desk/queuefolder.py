@@ -7,9 +7,9 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from orchestrator import clock
+from orchestrator.dataclasses import replace
 from orchestrator.desk.requestfile import LARGEST_FILE, Request, RequestReading, RequestStatus, read_request
 from orchestrator.errors import CannotGoOnError, Problem, UsageError
 from orchestrator.events import EventType

@@ -6,11 +6,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.errors import InvalidInputError, Problem
 from orchestrator.ids import is_task_id
 from orchestrator.model import Json, Priority

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from orchestrator import durations
+from orchestrator.dataclasses import dataclass
 from orchestrator.desk.rolesource import Front
 from orchestrator.desk.roletools import EVERY_TOOL, tool_names, tool_problems
 from orchestrator.errors import Problem, Severity

@@ -10,9 +10,9 @@ Pure; ``projectroles`` finds the files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.desk.rolefields import Limits, fields_of
 from orchestrator.desk.rolesource import NoFrontError, Sections, front_of, sections_of
 from orchestrator.desk.roletools import EVERY_TOOL, granted, reading_only

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import Problem
 from orchestrator.model import Json
 from orchestrator.plans.yamlfile import read_yaml

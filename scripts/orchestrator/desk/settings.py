@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import Problem
 from orchestrator.model import Json
 from orchestrator.wording import excerpt, found, listed, nearest

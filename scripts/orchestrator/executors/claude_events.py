@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from json import JSONDecoder, loads
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Json
 
 _LONGEST_KEPT = 20_000

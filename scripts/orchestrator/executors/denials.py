@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.executors.claude_argv import path_pattern
 from orchestrator.executors.claude_events import ToolUse
 from orchestrator.executors.shell import SimpleCommand, absolute, is_within, taken_apart

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import CannotGoOnError
 from orchestrator.executors.outcome import Outcome, Refusal
 from orchestrator.model import Task

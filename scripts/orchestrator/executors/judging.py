@@ -6,8 +6,7 @@ other program. Neither looks at anything but what it is given.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from orchestrator.dataclasses import replace
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 
 TYPE_CHECKING = False

@@ -8,9 +8,9 @@ so that the answer is right on the other side of a change of clocks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import UsageError
 
 TYPE_CHECKING = False

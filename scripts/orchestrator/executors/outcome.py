@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from orchestrator.dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

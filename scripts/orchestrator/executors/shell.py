@@ -7,8 +7,9 @@ write where none is allowed; what must hold is held by the CLI's deny rules and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from orchestrator.dataclasses import dataclass, field
 
 _HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
 _TOKEN = re.compile(

@@ -8,8 +8,8 @@ of a line, and old versions wrote one event into another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.executors.claude_events import (
     ApiRetry,
     RateLimit,

@@ -11,8 +11,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import CannotGoOnError, ExitCode, OrchestrateError
 from orchestrator.executors.execution import Cause, Execution
 from orchestrator.launchers.course import LOOK_S, Course, Reporter, View

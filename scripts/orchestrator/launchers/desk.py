@@ -13,9 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.desk.following import ASKED_AGAIN, may_go_on
 from orchestrator.desk.queuefolder import QueueFolder
 from orchestrator.desk.requestfile import Request, RequestStatus

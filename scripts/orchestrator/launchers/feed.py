@@ -11,9 +11,9 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import CannotGoOnError, ExitCode
 from orchestrator.launchers.course import LOOK_S, Course, Reporter, View
 from orchestrator.model import Status

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem
 
 TAKES_VALUE = frozenset("BbcDEeFIiJLlmOopQRSWw")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.durations import duration_text
 from orchestrator.errors import ExitCode, Problem
 from orchestrator.events import EventType

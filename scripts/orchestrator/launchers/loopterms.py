@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import ExitCode
 from orchestrator.executors.outcome import Outcome
 from orchestrator.launchers.course import RESUMED_BY_A_NEW_RUN

@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import NamedTuple
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.model import Status, Task
 from orchestrator.paths import DeskPaths, RunPaths

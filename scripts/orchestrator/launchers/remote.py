@@ -12,8 +12,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import CannotGoOnError
 from orchestrator.executors.execution import Cause, Execution, Job
 from orchestrator.executors.outcome import Outcome, OutcomeKind, Refusal

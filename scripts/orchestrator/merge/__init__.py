@@ -7,9 +7,9 @@ All are pure, give the same document for the same results, and drop nothing with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.render.markdown import inline
 from orchestrator.texts.outline import heading_line
 from orchestrator.texts.results import source_name

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.merge import Gap, document, gap_sections
 from orchestrator.merge.parts import closed_note, whole_text
 from orchestrator.render.markdown import inline, one_line

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.texts.results import Result
 
 if TYPE_CHECKING:

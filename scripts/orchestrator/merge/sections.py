@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.texts.outline import Heading, closed_outline, plain_title
 from orchestrator.texts.results import UNCATEGORIZED
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.ids import natural_key
 from orchestrator.merge import Gap, Strategy, document, gap_sections
 from orchestrator.merge.labels import with_own_labels

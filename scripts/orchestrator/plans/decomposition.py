@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import InvalidInputError, Problem
 from orchestrator.ids import subtask_id
 from orchestrator.model import DEFAULT_MAX_RETRIES, DependencyType, Json, OnFailure, Task

@@ -6,9 +6,9 @@ An answer is believed for nothing: it passes the same checks as a plan that a pe
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import InvalidInputError, OrchestrateError, Problem, errors_of
 from orchestrator.model import Json
 from orchestrator.plans.planfile import plan_text

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass, replace
 from orchestrator.durations import duration_text
 from orchestrator.ids import start_keys
 from orchestrator.model import Estimate, Json, Plan, Task

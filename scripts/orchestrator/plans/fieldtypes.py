@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
@@ -21,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from orchestrator import durations
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import AGENT_ID, TASK_ID, Constraint, Estimate
 from orchestrator.wording import excerpt, found, listed
 

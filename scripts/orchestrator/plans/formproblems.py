@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import Problem
 from orchestrator.plans.planschema import (
     INNER_FORMS,

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
 from unicodedata import normalize
+
+from orchestrator.dataclasses import dataclass
 
 _ANY_FOLDERS = "**"
 _WILD = frozenset("*?[")

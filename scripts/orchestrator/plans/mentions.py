@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Task
 
 MOST_MENTIONS = 200

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.model import Json
 from orchestrator.plans.yamlfile import Document
 

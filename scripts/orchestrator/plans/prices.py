@@ -6,8 +6,8 @@ Pure; the user's own prices come from ``desk.yaml``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Executor, Plan, Task
 from orchestrator.wording import listed
 

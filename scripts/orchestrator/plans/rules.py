@@ -7,10 +7,10 @@ The limits of the warnings are those of the design, under plan.yaml.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text
 from orchestrator.errors import Problem, Severity
 from orchestrator.ids import is_task_id

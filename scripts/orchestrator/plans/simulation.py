@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Literal, NamedTuple
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass
 from orchestrator.ids import StartKey, start_keys
 from orchestrator.model import Task
 from orchestrator.plans.globs import literal_names, overlap

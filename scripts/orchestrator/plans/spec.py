@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.errors import Problem, Severity, errors_of
 from orchestrator.model import Dependency, Fallback, Json, Objectives, OnFailure, Plan, Rehearsal, RunSettings, Task
 from orchestrator.planrecords import plain, plan_record

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.plans.plantemplates import PlanTemplate
 
 MOST_GENERAL = "research"

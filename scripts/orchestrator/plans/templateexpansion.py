@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.ids import free_task_ids
 from orchestrator.model import Json
 from orchestrator.plans.plantemplates import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.errors import Problem, Severity, UsageError, errors_of
 from orchestrator.model import Json
 from orchestrator.plans.formproblems import form_problems

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import yaml
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem
 from orchestrator.model import Json
 from orchestrator.plans.yamlsource import MOST_PROBLEMS, SourceError, events, line_of, source_text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import yaml
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.plans.yamlsource import events
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text, estimate_text
 from orchestrator.model import DEFAULT_TIMEOUT_S, DependencyType, Plan, Priority, Task, WritesPolicy
 from orchestrator.render.handed_over import HandedOver

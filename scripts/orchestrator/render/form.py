@@ -8,8 +8,8 @@ that is one column off looks worse than none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text
 from orchestrator.model import Status
 from orchestrator.render.markdown import one_line

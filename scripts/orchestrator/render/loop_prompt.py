@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.render.prompt import unused_nonce
 from orchestrator.render.templates import rendered
 from orchestrator.store.nextaction import Action

@@ -6,8 +6,8 @@ As in ``render.prompt``, texts of others stand in frames with a nonce that occur
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import Problem
 from orchestrator.model import Task
 from orchestrator.render.inputs import Listing

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from secrets import token_hex
 from types import MappingProxyType
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import DEFAULT_LEASE_S, DEFAULT_TIMEOUT_S, Plan, Task

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text
 from orchestrator.model import Json, RunState, Status
 from orchestrator.render.markdown import one_line

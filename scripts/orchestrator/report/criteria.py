@@ -7,9 +7,9 @@ the results that it was made upon are what they were: those of the tasks that sh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Json, Status, Verdict
 from orchestrator.store.state import State
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, replace
 from orchestrator.model import DEFAULT_JOBS, Estimate, Executor, Json, RunState, Status, Task, Verdict
 from orchestrator.plans.estimate import estimate
 from orchestrator.render.status import run_reason, run_record, task_reason, task_record

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from orchestrator.clock import parse_utc
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.events import Event, EventType
 
 _GAVE_UP = "failed: "

@@ -6,8 +6,8 @@ The model is believed only where it names a completed task that shows what it sa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import InvalidInputError
 from orchestrator.model import Json, Status, Verdict
 from orchestrator.render.handed_over import fair_shares

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass
 
 NODE_WIDTH, NODE_HEIGHT = 156.0, 58.0
 COLUMN_GAP, ROW_GAP, MARGIN = 42.0, 14.0, 4.0

@@ -6,10 +6,10 @@ The template draws what stands here; nothing here is text for a browser.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from orchestrator import clock, graph
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text
 from orchestrator.model import DependencyType, Status
 from orchestrator.render.markdown import one_line

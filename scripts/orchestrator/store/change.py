@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import MoveRefusedError
 from orchestrator.events import EventType
 from orchestrator.model import Json, Status

@@ -7,9 +7,9 @@ what is wrong with them come out. Start, End and Retries are never read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from orchestrator import graph
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem
 from orchestrator.model import Dependency, Json, Status, Task
 from orchestrator.planrecords import plain

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import MoveRefusedError, OrchestrateError, Problem
 from orchestrator.events import EventType
 from orchestrator.model import Status

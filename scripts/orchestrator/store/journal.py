@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import FileIO
 from threading import Condition
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import CannotGoOnError, Problem
 from orchestrator.events import Event
 from orchestrator.store.journal_lines import START, damage, faults_of, read_lines, sealed
@@ -28,6 +28,8 @@ class Position:
     lines: int = 0
     chain: str = START
 
+
+BEGINNING = Position()
 
 _COMPARED = 64
 """Bytes at the end of what was read that must still be there when it is read on."""
@@ -48,7 +50,7 @@ class Journal:
     def __init__(self, path: str, torn_path: str) -> None:
         self.path = path
         self.torn_path = torn_path
-        self.position = Position()
+        self.position = BEGINNING
         self.problems: list[Problem] = []
         self._last = b""
         self._tail = b""
@@ -67,7 +69,7 @@ class Journal:
     def has(self, position: Position) -> bool:
         """Whether the line that ends at ``position`` is still the one that ended there."""
         if not position.lines:
-            return position == Position()
+            return position == BEGINNING
         try:
             return self._read(position.offset, _end_of(position), most=0) is not None
         except CannotGoOnError:
@@ -75,7 +77,7 @@ class Journal:
 
     def start_again(self) -> None:
         """Read the next news from the beginning."""
-        self.position, self._last = Position(), b""
+        self.position, self._last = BEGINNING, b""
         self.problems.clear()
 
     def go_on_as(self, other: Journal) -> None:
@@ -178,9 +180,9 @@ class Journal:
 
     def faults(self) -> list[Problem]:
         """Every line of the whole file that is damaged or was changed after it was written."""
-        return [damage(number, fault) for number, fault in faults_of(self._lines(Position()))]
+        return [damage(number, fault) for number, fault in faults_of(self._lines(BEGINNING))]
 
-    def events(self, start: Position = Position()) -> list[Event | None]:
+    def events(self, start: Position = BEGINNING) -> list[Event | None]:
         """The events after ``start``, without moving the position of this reader."""
         return read_lines(self._lines(start), start.chain)[0]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.events import Event, EventType
 from orchestrator.model import Status
 from orchestrator.store.edits import DERIVED

@@ -6,9 +6,9 @@ Pure: what only the disk knows (files of inputs, gathered material) is asked thr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import RunState, Status, Task
 from orchestrator.plans.rules import LONGEST_ESTIMATE_S, MOST_FILES, MOST_TOKENS
 from orchestrator.plans.subtasks import subtasks

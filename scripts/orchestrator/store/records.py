@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Json, Status, Verdict
 
 CLOCK_SLACK_S = 30.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from orchestrator.clock import parse_utc
+from orchestrator.dataclasses import replace
 from orchestrator.events import Event, EventType
 from orchestrator.model import Json, OnFailure, Status, Verdict
 from orchestrator.planrecords import plan_from_record, task_from_record, with_fields
@@ -16,8 +16,8 @@ BACK_OFF = "back_off"
 """The kind of a failure with which the API asked to slow down."""
 
 
-def apply(state: State, event: Event, payload: Mapping[str, Json] | None = None) -> None:
-    """Take ``event`` over; ``payload`` is what the file of the event says, if it has one.
+def apply(state: State, event: Event, payload_of: Callable[[Event], Mapping[str, Json] | None]) -> None:
+    """Take ``event`` over; ``payload_of`` reads what the file of an event says, if it has one.
 
     An event of a type that this version does not know counts as a position of the journal and changes nothing.
     Raises ``KeyError``, ``TypeError`` or ``ValueError`` for a line that this program did not write.
@@ -28,9 +28,9 @@ def apply(state: State, event: Event, payload: Mapping[str, Json] | None = None)
     if change is not None:
         change(state, event, parse_utc(str(event["timestamp"])))
     elif type == EventType.PLAN_CHANGED:
-        _change_plan(state, event, payload or {})
+        _change_plan(state, event, payload_of(event) or {})
     elif type == EventType.TASK_EDITED:
-        _edit_task(state, event, payload or {})
+        _edit_task(state, event, payload_of(event) or {})
 
 
 def _change_plan(state: State, event: Event, payload: Mapping[str, Json]) -> None:

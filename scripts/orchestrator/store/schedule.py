@@ -8,9 +8,9 @@ a few percent of the lower bound, where going stage by stage takes 2.6 times as 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from heapq import merge
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Status, Task
 from orchestrator.store.state import State
 
@@ -105,8 +105,7 @@ def expected_spans(state: State, left: Collection[str], slots: int) -> dict[str,
 
     Each is taken to last as long as it is estimated, and what it depends on beside ``left`` to be there.
     """
-    from dataclasses import replace
-
+    from orchestrator.dataclasses import replace
     from orchestrator.plans.simulation import schedule
 
     specs = [state.tasks[task] for task in state.tasks if task in left]

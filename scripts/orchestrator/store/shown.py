@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import Problem
 from orchestrator.model import Json
 from orchestrator.store.journal import Position

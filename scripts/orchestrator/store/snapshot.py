@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, fields
 
+from orchestrator.dataclasses import asdict, fields
 from orchestrator.model import Json, Status, Verdict
 from orchestrator.planrecords import plan_from_record, plan_record, task_from_record, task_record
 from orchestrator.store.records import Judgement, LoopRecord, LoopStatus, MainTask, Pause, Slowdown, TaskRecord
@@ -29,7 +29,7 @@ def state_record(state: State) -> dict[str, Json]:
             }
             for name, record in state.records.items()
         },
-        "pause": [*astuple(state.pause)] if state.pause else None,
+        "pause": [*asdict(state.pause).values()] if state.pause else None,
         "slowdown": [state.slowdown.level, state.slowdown.at] if state.slowdown else None,
         "quiet_hours": state.quiet_hours,
         "awake_until": state.awake_until,

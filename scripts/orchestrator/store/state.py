@@ -10,9 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
 from orchestrator import graph, ids
+from orchestrator.dataclasses import dataclass, field, replace
 from orchestrator.model import OnFailure, Plan, Priority, RunState, Status, Task
 from orchestrator.plans.subtasks import last_subtasks
 from orchestrator.store.records import Judgement, LoopRecord, MainTask, Pause, Slowdown, TaskRecord

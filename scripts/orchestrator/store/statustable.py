@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem
 from orchestrator.model import Priority, Status
 

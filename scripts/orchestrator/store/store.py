@@ -87,7 +87,7 @@ class StoreChange:
             event["task"] = task
         event.update({key: value for key, value in fields.items() if value is not None})
         event = fitted(event)
-        reducer.apply(self.state, event, self._store.payload(event))
+        reducer.apply(self.state, event, self._store.payload)
         self.events.append(event)
 
 
@@ -172,7 +172,7 @@ class Store:
             state.rev += 1
             return
         try:
-            reducer.apply(state, event, self.payload(event))
+            reducer.apply(state, event, self.payload)
         except (KeyError, TypeError, ValueError) as error:
             problems.append(damage(state.rev, f"does not fit what stands before it ({type(error).__name__}: {error})"))
 
@@ -209,7 +209,7 @@ class Store:
                         if told:
                             self.tell(told)
                 except BaseException:
-                    if change.events:
+                    if self.state.rev != rev:
                         self._forget()
                     raise
             finally:

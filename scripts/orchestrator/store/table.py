@@ -18,7 +18,7 @@ from orchestrator.events import EventType
 from orchestrator.render.master_plan import graph_lines, log_entries, new_document, parts
 from orchestrator.store.edits import MoveEdit, hand_edits
 from orchestrator.store.handwork import Hands, Judged, Judgement, completions, judge, record
-from orchestrator.store.journal import Position
+from orchestrator.store.journal import BEGINNING
 from orchestrator.store.settling import changed_at, wait_until_settled
 from orchestrator.store.shown import Shown, read_shown, write_shown
 from orchestrator.store.store import Store
@@ -106,7 +106,7 @@ class Table:
         """Take edits over, then write the file. What has to be judged first is judged between two looks."""
         judgement = Judgement("")
         while True:
-            if not self.is_untouched():
+            if self._is_touched():
                 wait_until_settled(self.paths.table)
             try:
                 with self._mutex, self._lock:
@@ -122,6 +122,13 @@ class Table:
                 judgement = judge(self.store, self.hands, unjudged, digest)
             finally:
                 judging.release()
+
+    def _is_touched(self) -> bool:
+        """Whether a person changed the file: another process that is just writing it has not, but looks like it."""
+        if self.is_untouched():
+            return False
+        with self._mutex, self._lock:
+            return not self.is_untouched()
 
     def _show(self, judgement: Judgement) -> tuple[list[MoveEdit], str]:
         """Under the lock; the edits that wait for a judgement, and the digest of the file they stand in."""
@@ -216,7 +223,7 @@ class Table:
         is_redrawn = False
         position = shown.position
         if shown.rev != rev or not self.store.journal.has(position):
-            position = Position()
+            position = BEGINNING
         for number, event in enumerate(self.store.journal.events(position), start=position.lines + 1):
             if number > self.store.state.rev:
                 break

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator import graph, ids
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem, errors_of
 from orchestrator.events import EventType
 from orchestrator.model import Json, Plan, Status, Task

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.texts.frontmatter import FrontMatterError, split
 
 if TYPE_CHECKING:

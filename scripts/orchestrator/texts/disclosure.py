@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Final
+
+from orchestrator.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem
 from orchestrator.store.statustable import COLUMNS, STATUS_CELLS, Block, Row, find_table, read_rows, table_head
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem
 from orchestrator.model import TASK_ID
 from orchestrator.store.records import LoopStatus, MainTask

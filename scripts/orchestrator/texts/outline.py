@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.render.markdown import fenced, inline
 from orchestrator.texts.blocks import Blocks, blocks
 from orchestrator.texts.frontmatter import FrontMatterError, split

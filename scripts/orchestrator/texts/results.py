@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import Problem, Severity
 from orchestrator.model import Json
 from orchestrator.render.markdown import fenced

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import CannotGoOnError, ExitCode, OrchestrateError, StoppedError
 from orchestrator.executors.claude_argv import claude_arguments, worker_environment
 from orchestrator.executors.execution import require_program

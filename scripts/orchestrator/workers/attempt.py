@@ -11,9 +11,9 @@ import os
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import OrchestrateError
 from orchestrator.executors.execution import Cause, Execution, Handle, Job
 from orchestrator.executors.outcome import Outcome, OutcomeKind

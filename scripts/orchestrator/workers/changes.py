@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.model import Status, Task
 from orchestrator.store.store import Store
 from orchestrator.workers.git import git_entries

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import OrchestrateError, UsageError
 from orchestrator.model import Status, Task
 from orchestrator.paths import RunPaths

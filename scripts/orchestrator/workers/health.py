@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass
 from orchestrator.durations import duration_text
 from orchestrator.model import Json, RunState, Status, Task
 from orchestrator.paths import RunPaths

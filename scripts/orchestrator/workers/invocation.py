@@ -6,11 +6,11 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass
 from orchestrator.executors.claude_argv import claude_arguments, worker_environment
 from orchestrator.executors.judging import judge_claude
 from orchestrator.executors.outcome import Outcome

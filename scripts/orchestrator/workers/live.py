@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
 
 from orchestrator import clock
+from orchestrator.dataclasses import asdict, dataclass
 from orchestrator.model import Json
 from orchestrator.paths import RunPaths
 from orchestrator.system import files

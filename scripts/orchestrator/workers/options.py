@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
 from typing import TypeVar
 
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import UsageError
 from orchestrator.model import DEFAULT_JOBS, DEFAULT_SCALE, Executor, Plan
 

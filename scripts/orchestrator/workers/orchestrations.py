@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, field
 from orchestrator.errors import CannotGoOnError
 from orchestrator.events import EventType
 from orchestrator.model import Json, RunState, Status

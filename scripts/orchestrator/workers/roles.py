@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from orchestrator.dataclasses import replace
 from orchestrator.errors import CannotGoOnError, InvalidInputError, Problem, Severity
 from orchestrator.model import Task
 from orchestrator.paths import RunPaths

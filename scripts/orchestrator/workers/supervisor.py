@@ -9,9 +9,9 @@ import os
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
 
 from orchestrator import clock
+from orchestrator.dataclasses import dataclass, replace
 from orchestrator.errors import ExitCode, OrchestrateError
 from orchestrator.events import EventType
 from orchestrator.executors.execution import Cause

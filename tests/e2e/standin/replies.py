@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
+from orchestrator.dataclasses import dataclass, field, replace
 from standin.asked import Json
 
 # US dollars for a million output tokens of the CLI's default model, by its own table (2.1.197).

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
+from orchestrator.dataclasses import replace
 from standin.asked import Json
 from standin.replies import CutPoint, Failure, Message, Text, ToolUse, Usage
 
