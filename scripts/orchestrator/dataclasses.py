@@ -54,7 +54,7 @@ def dataclass(cls: type | None = None, /, *, frozen: bool = False, slots: bool =
 
 def fields(of: Any) -> tuple[Field, ...]:
     """The fields of a class or an object, in their order."""
-    found: tuple[Field, ...] = of._fields
+    found: tuple[Field, ...] = of._dataclass_fields
     return found
 
 
@@ -72,7 +72,7 @@ def asdict(of: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "_fields"):
+    if hasattr(value, "_dataclass_fields"):
         return asdict(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(map(_plain, value))
@@ -93,7 +93,7 @@ def _made(cls: type, is_frozen: bool, has_slots: bool) -> type:
         cls = type(cls)(cls.__name__, cls.__bases__, own)
         cls.__qualname__ = qualified
     made: Any = cls
-    made._fields = found
+    made._dataclass_fields = found
     made.__match_args__ = names
     made.__init__ = _first_init
     made._values = staticmethod(attrgetter(*names) if names else _nothing)

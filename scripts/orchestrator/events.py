@@ -46,6 +46,7 @@ class EventType(StrEnum):
     BATCH_COMPLETED = "batch_completed"
     MERGED = "merged"
     CRITERION_JUDGED = "criterion_judged"
+    MODEL_ASKED = "model_asked"
     REPAIRED = "repaired"
     NOTE = "note"
     REQUEST_ADDED = "request_added"
@@ -226,8 +227,12 @@ EVENT_FIELDS: dict[EventType, dict[str, str]] = {
         "how": "hand or ai",
         "by": "who: a person, or the model",
         "note": "why",
-        "cost_usd": "of the question to the model, once for all criteria of it",
-        "tokens": "of that question",
+    },
+    EventType.MODEL_ASKED: {
+        "purpose": "merging or judging",
+        "reason": "why its answer does not count",
+        "cost_usd": "of the question",
+        "tokens": "of the question",
     },
     EventType.REPAIRED: {"kept": "where the damaged file is"},
     EventType.NOTE: {"title": "of the log entry", "lines": "its bullets"},

@@ -41,6 +41,17 @@ class TestWhatIsTakenOver:
         event = run.events("plan_changed")[1]
         assert (event["added"], event["changed"], event["by"]) == (1, 0, "edit")
 
+    def test_a_task_that_is_put_between_others_renames_none(self, run: RunFolder) -> None:
+        nameless = [{key: value for key, value in each.items() if key != "id"} for each in CHAIN]
+        run.init(*nameless)
+        run("start", "T-01")
+        run("complete", "T-01", "--result", "-", stdin="done")
+        run.edit_plan(lambda plan: plan["tasks"].insert(0, {**nameless[0], "name": "Do it first"}))
+        assert "plan.yaml" not in run("status").stderr
+        assert run.statuses() == {"T-01": "completed", "T-02": "pending", "T-03": "waiting", "T-04": "pending"}
+        assert run.entry("T-01")["name"] == "Do T-01"
+        assert run.entry("T-04")["name"] == "Do it first"
+
     def test_fields_of_tasks_that_are_neither_running_nor_completed(self, run: RunFolder) -> None:
         run.init(*CHAIN)
         run.give_up("T-01")

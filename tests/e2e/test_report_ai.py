@@ -52,6 +52,7 @@ def test_the_model_judges_what_no_person_has_judged(standin: Start, run: RunFold
     assert "Criterion 2: It names files" in asked.prompt
     assert "It is fast" not in asked.prompt
     assert "hunter2" not in json.dumps(asked.body), "nothing is attached"
+    assert asked.tools == ("StructuredOutput",)
     assert "There is no result: no time." in asked.prompt
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "Reason 1." in page
@@ -64,7 +65,7 @@ def test_the_model_judges_what_no_person_has_judged(standin: Start, run: RunFold
 def test_an_answer_that_cannot_be_used_or_a_limit_changes_nothing(
     standin: Start, run: RunFolder, subscription: None
 ) -> None:
-    before = len(run.events())
+    before = run.events("criterion_judged")
     given = {"judgements": [judged(1, "met", "T-01"), judged(1, "not met", "T-01")]}
     standin([Rule(QUESTION, by_turn(answer(given), say("Done.")))])
     done = run("report", "--ai", code=1, timeout_s=90)
@@ -72,4 +73,5 @@ def test_an_answer_that_cannot_be_used_or_a_limit_changes_nothing(
     assert "orchestrate accept" in done.stderr
     standin([Rule(QUESTION, limit(time.time() + 3600))])
     assert "limit" in run("report", "--ai", code=4, timeout_s=90).stderr
-    assert len(run.events()) == before
+    assert run.events("criterion_judged") == before
+    assert [event["purpose"] for event in run.events("model_asked")] == ["judging"], "the first one cost money"

@@ -57,9 +57,9 @@ def judge(run: Run, number: int, verdict: Verdict, *shown_by: str, how: str = "h
         how=how,
         by="ann" if how == "hand" else "the model",
         note=note or None,
-        cost_usd=0.5 if how == "ai" else None,
-        tokens=900 if how == "ai" else None,
     )
+    if how == "ai":
+        run.record(EventType.MODEL_ASKED, purpose="judging", cost_usd=0.5, tokens=900)
 
 
 def facts(run: Run, **how: object) -> ReportFacts:
@@ -203,7 +203,7 @@ class TestCriteria:
             before[1] + 900,
             before[2],
         )
-        assert facts(run).history.judging_usd == 0.5
+        assert facts(run).history.asked_usd == {"judging": 0.5}
 
 
 class TestJudging:
@@ -293,7 +293,7 @@ class TestFacts:
         run = eventful()
         judge(run, 1, Verdict.MET, "T-2", how="ai")
         told = facts(run)
-        assert sum(each.cost_usd for each in told.tasks) + told.history.judging_usd == pytest.approx(
+        assert sum(each.cost_usd for each in told.tasks) + sum(told.history.asked_usd.values()) == pytest.approx(
             run.state.spent_usd
         )
 

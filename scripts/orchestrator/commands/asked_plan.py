@@ -10,6 +10,7 @@ from orchestrator.commands.plan_sources import Wish
 from orchestrator.commands.session import tell
 from orchestrator.dataclasses import replace
 from orchestrator.errors import InvalidInputError, OrchestrateError, Problem, Severity
+from orchestrator.executors.claude_argv import claude_program
 from orchestrator.model import Json, Task
 from orchestrator.paths import RunPaths
 from orchestrator.system import files
@@ -54,7 +55,7 @@ def drafted(
     from orchestrator.plans.drafting import Answer, drafting, plan_schema, refused
     from orchestrator.workers.ask import NoAnswerError, Question, ask
 
-    program = wish.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
+    program = claude_program(wish.claude)
     schema = plan_schema()
     costs: list[float] = []
 
@@ -64,7 +65,7 @@ def drafted(
             raise InvalidInputError(f"the budget of ${wish.budget_usd:.2f} is used up", "raise --budget-usd")
         tell(f"asking again: answer {len(costs)} was refused" if costs else "asking the model for a plan")
         try:
-            outcome = ask(program, paths.project, Question(text, "plan", wish.model, left, schema))
+            outcome = ask(program, paths.project, Question(text, "plan", wish.model, left, schema, may_read=True))
         except NoAnswerError as error:
             pay(error.cost_usd)
             if not error.may_pass:

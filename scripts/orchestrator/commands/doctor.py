@@ -13,7 +13,7 @@ import tempfile
 from orchestrator.commands.session import Place, answer
 from orchestrator.dataclasses import dataclass
 from orchestrator.errors import ExitCode
-from orchestrator.executors.claude_argv import worker_environment
+from orchestrator.executors.claude_argv import claude_program, worker_environment
 from orchestrator.model import Json
 
 _PROBE_TIMEOUT_S = 60.0
@@ -48,7 +48,7 @@ def doctor(place: Place, *, claude: str | None = None, with_login: bool = False)
     findings = [
         _python(),
         _libraries(),
-        *_claude(claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude", with_login),
+        *_claude(claude_program(claude), with_login),
     ]
     findings += [
         _program("git", ["--version"], "what a task changed (writes_policy), results of several machines"),

@@ -41,7 +41,7 @@ def init(
 ) -> ExitCode:
     """Make a run of a plan: its journal, ``master_plan.md``, and one file for each agent.
 
-    ``takes_roles`` writes the proposed roles into the run's copy of the plan.
+    The run's copy of the plan gets the ids that were assigned and, with ``takes_roles``, the proposed roles.
     """
     path = plan_file(place, named)
     data = read_plan_file(path)
@@ -50,9 +50,11 @@ def init(
     for problem in (*reading.problems, *role_problems(place.paths, plan.tasks)):
         tell(problem.text(os.path.relpath(path)))
     proposed = _proposed_roles(plan)
+    written = _with_ids(data, reading)
     if takes_roles and proposed:
-        data = _with_roles(data, proposed)
-        reading = checked_plan(data)
+        written = _with_roles(written, proposed)
+    if written != data:
+        data, reading = written, checked_plan(written)
         plan = accepted(reading.plan, reading.problems, path)
     session, kept = new_run(place, data, reading, plan, is_forced=is_forced)
     if kept:
@@ -94,6 +96,21 @@ def _proposed_roles(plan: Plan) -> list[tuple[str, str, str]]:
     from orchestrator.desk.rolefiles import proposed_role
 
     return [(task.id, *proposed_role(task)) for task in without]
+
+
+def _with_ids(data: bytes, reading: PlanReading) -> bytes:
+    """The plan with the ids that were assigned written down: who later puts a task between others renames none.
+
+    As it is where that cannot be done, as in one whose tasks are made by references to each other.
+    """
+    if any("id" not in given for given in reading.given):
+        from orchestrator.plans.planfile import PlanFileError, with_ids
+
+        try:
+            return with_ids(data.decode("utf-8-sig")).encode()
+        except PlanFileError:
+            pass
+    return data
 
 
 def _with_roles(data: bytes, proposed: Sequence[tuple[str, str, str]]) -> bytes:

@@ -13,6 +13,7 @@ from orchestrator.commands.session import Place, Session, answer, open_session, 
 from orchestrator.commands.view import SessionView
 from orchestrator.dataclasses import dataclass, replace
 from orchestrator.errors import CannotGoOnError, ExitCode, UsageError
+from orchestrator.executors.claude_argv import claude_program
 from orchestrator.executors.execution import require_program
 from orchestrator.launchers.course import hold_run_lock
 from orchestrator.launchers.loop import Loop
@@ -55,7 +56,7 @@ def loop(place: Place, wish: LoopWish) -> ExitCode:
     """Run the loop: 0 completed, 1 blocked, 4 stopped for now with STATUS continue, 130 interrupted."""
     limits = _limits(wish)
     program = require_program(
-        wish.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude",
+        claude_program(wish.claude),
         "install Claude Code, or name the program with --claude PATH; `orchestrate doctor` checks it",
     )
     session = _session(place, wish)

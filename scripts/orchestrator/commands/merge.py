@@ -7,6 +7,7 @@ import secrets
 
 from orchestrator import graph
 from orchestrator.commands.session import Place, Session, answer, open_session, tell
+from orchestrator.dataclasses import dataclass
 from orchestrator.errors import CannotGoOnError, ExitCode, InvalidInputError, UsageError
 from orchestrator.events import EventType
 from orchestrator.merge import Gap, Strategy
@@ -18,6 +19,15 @@ from orchestrator.texts.disclosure import secrets as secret_values
 from orchestrator.texts.results import Result, read_result
 from orchestrator.workers.hand_over import exists_in, shown_path
 from orchestrator.workers.integrity import result_fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How the model is asked: the program, its model, and the characters of one prompt; None is the usual."""
+
+    claude: str | None
+    model: str | None
+    limit_chars: int | None
 
 
 def merge(
@@ -40,7 +50,10 @@ def merge(
         )
     chosen = _chosen(strategy, results)
     title = session.store.state.plan.title
-    text = _text(session, chosen, title, results, gaps, claude, model, limit_chars)
+    if chosen is Strategy.AI:
+        text = _asked(session, title, results, gaps, _Asking(claude, model, limit_chars))
+    else:
+        text = _text(chosen, title, results, gaps)
     target = os.path.abspath(output) if output else place.paths.final_output
     is_final = os.path.realpath(target) == os.path.realpath(place.paths.final_output)
     for secret in secret_values(text):
@@ -131,55 +144,37 @@ def _chosen(strategy: str | None, results: list[Result]) -> Strategy:
     return Strategy(strategy) if strategy else chosen_strategy(results)
 
 
-def _text(
-    session: Session,
-    strategy: Strategy,
-    title: str,
-    results: list[Result],
-    gaps: list[Gap],
-    claude: str | None,
-    model: str | None,
-    limit_chars: int | None,
-) -> str:
+def _text(strategy: Strategy, title: str, results: list[Result], gaps: list[Gap]) -> str:
     if strategy is Strategy.CONCAT:
         from orchestrator.merge.concat import concat
 
         return concat(title, results, gaps)
-    if strategy is Strategy.STRUCTURED:
-        from orchestrator.merge.structured import structured
+    from orchestrator.merge.structured import structured
 
-        return structured(title, results, gaps)
-    return _asked(session, title, results, gaps, claude, model, limit_chars)
+    return structured(title, results, gaps)
 
 
-def _asked(
-    session: Session,
-    title: str,
-    results: list[Result],
-    gaps: list[Gap],
-    claude: str | None,
-    model: str | None,
-    limit_chars: int | None,
-) -> str:
-    """The document that the model makes, in as many rounds as the size of the results takes."""
+def _asked(session: Session, title: str, results: list[Result], gaps: list[Gap], asking: _Asking) -> str:
+    """The document that the model makes, in as many rounds as the size of the results takes, within the budget."""
+    from orchestrator.commands.questions import ask_for_run
     from orchestrator.merge.ai import DEFAULT_LIMIT_CHARS, merging
-    from orchestrator.workers.ask import Question, ask
+    from orchestrator.workers.ask import Question
 
     paths = session.store.paths
-    program = claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
     conversation = merging(
         title,
         results,
         gaps,
         nonce=lambda: secrets.token_hex(8),
         exists=exists_in(paths.project),
-        limit_chars=limit_chars or DEFAULT_LIMIT_CHARS,
+        limit_chars=asking.limit_chars or DEFAULT_LIMIT_CHARS,
     )
     prompts = next(conversation)
     while True:
         if len(prompts) > 1:
             tell(f"merging in {len(prompts)} parts first")
-        answers = [ask(program, paths.project, Question(text, "merge", model=model)).text for text in prompts]
+        questions = (Question(text, "merging", model=asking.model) for text in prompts)
+        answers = [ask_for_run(session, each, asking.claude, "use another --strategy").text for each in questions]
         try:
             prompts = conversation.send(answers)
         except StopIteration as end:

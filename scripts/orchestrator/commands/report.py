@@ -17,7 +17,7 @@ from orchestrator.commands.session import (
     tell,
     user,
 )
-from orchestrator.errors import ExitCode, InvalidInputError, StoppedError, UsageError
+from orchestrator.errors import ExitCode, InvalidInputError, UsageError
 from orchestrator.events import EventType
 from orchestrator.model import Json, Status, Verdict
 from orchestrator.report.criteria import (
@@ -131,7 +131,6 @@ def _judge(
     how: str,
     by: str,
     note: str,
-    **cost: Json,
 ) -> None:
     change.record(
         EventType.CRITERION_JUDGED,
@@ -145,14 +144,14 @@ def _judge(
         how=how,
         by=by,
         note=note or None,
-        **cost,
     )
 
 
 def _ask(session: Session, claude: str | None, model: str | None) -> None:
     """Have the model judge the criteria that no person has judged, upon the results as they are recorded now."""
+    from orchestrator.commands.questions import ask_for_run
     from orchestrator.report.judging import findings, judging_question, judging_schema
-    from orchestrator.workers.ask import Question, ask
+    from orchestrator.workers.ask import Question
     from orchestrator.workers.hand_over import exists_in
 
     store = session.store
@@ -161,28 +160,20 @@ def _ask(session: Session, claude: str | None, model: str | None) -> None:
         tell("there is no success criterion that a person has not judged; the model was not asked")
         return
     state, made_upon = store.state, basis_of_all(store.state)
-    budget = state.plan.budget_usd
-    left = None if budget is None else budget - state.spent_usd - state.reserved_usd
-    if left is not None and left <= 0:
-        raise StoppedError("the budget of the run is used up", "raise `budget_usd` in plan.yaml, or use `accept`")
     question = Question(
         judging_question(state, asked, _results(store), exists_in(store.paths.project)),
         "judging",
         model=model,
-        budget_usd=left,
         schema=judging_schema([each.number for each in asked]),
     )
-    program = claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
-    outcome = ask(program, store.paths.project, question)
+    outcome = ask_for_run(session, question, claude, "use `accept`")
     found = findings(outcome.structured, state, asked)
-    cost: dict[str, Json] = {"cost_usd": round(outcome.cost_usd, 6), "tokens": outcome.tokens}
     with store.change() as change:
         if basis_of_all(change.state) != made_upon:
             tell("results changed while the model judged: its judgement counts for none of them")
         for each, finding in zip(asked, found, strict=True):
             shown = [*finding.shown_by]
-            _judge(change, each, finding.verdict, shown, made_upon, "ai", BY_THE_MODEL, finding.reason, **cost)
-            cost = {}
+            _judge(change, each, finding.verdict, shown, made_upon, "ai", BY_THE_MODEL, finding.reason)
 
 
 def _results(store: Store) -> list[tuple[str, str]]:

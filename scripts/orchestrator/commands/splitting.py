@@ -109,8 +109,7 @@ def _split_or_propose(session: Session, task: str, options: RunOptions) -> None:
 def _question(state: State, task: str, options: RunOptions) -> Wish:
     from orchestrator.commands.plan_sources import Wish
 
-    budget = state.plan.budget_usd
-    left = None if budget is None else budget - state.spent_usd - state.reserved_usd
+    left = state.budget_left_usd
     if left is not None and left < _LEAST_USD:
         raise CannotGoOnError("the budget of the run has no room for a question to the model")
     return Wish(is_ai=True, claude=options.claude, model=state.tasks[task].model, budget_usd=left)

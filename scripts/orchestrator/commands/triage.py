@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from orchestrator.commands.place import Place, answer
 from orchestrator.desk.triage import Decision, Triage, triage
 from orchestrator.errors import ExitCode
+from orchestrator.executors.claude_argv import claude_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _asked(
     paths = place.paths
     roles = {role.name: role.summary for role in find_roles(paths.project, paths.folder).by_name.values()}
     text = opinion_question(request, roles, exists_in(paths.project))
-    program = claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
+    program = claude_program(claude)
     outcome = ask(program, paths.project, Question(text, "triage", model, budget_usd, opinion_schema(roles)))
     return opinion(outcome.structured), outcome.cost_usd
 

@@ -14,6 +14,7 @@ The forms were measured on Claude Code 2.1.197. What is easily got wrong:
 
 from __future__ import annotations
 
+import os
 import re
 
 from orchestrator.errors import InvalidInputError
@@ -78,6 +79,11 @@ _SESSION_MARKER = re.compile(
 )
 _SPECIAL = re.compile(r"[\\*?\[\]{}()!#]")
 _DRIVE = re.compile(r"([A-Za-z]):[\\/]")
+
+
+def claude_program(given: str | None) -> str:
+    """The program to start: the one ``given`` on the command line, else ``ORCHESTRATE_CLAUDE``, else ``claude``."""
+    return given or os.environ.get("ORCHESTRATE_CLAUDE") or "claude"
 
 
 def claude_arguments(

@@ -37,8 +37,8 @@ class LoopLimits:
     def left_usd(self, spent_usd: float, state: State, task: Task | None) -> float | None:
         """What one invocation may cost: the least that is left of these limits, of the plan, and for ``task``."""
         left = [] if self.budget_usd is None else [self.budget_usd - spent_usd]
-        if state.plan.budget_usd is not None:
-            left.append(state.plan.budget_usd - state.spent_usd - state.reserved_usd)
+        if state.budget_left_usd is not None:
+            left.append(state.budget_left_usd)
         if task is not None and task.budget_usd is not None:
             left.append(task.budget_usd)
         return min(left, default=None)

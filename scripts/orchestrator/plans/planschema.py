@@ -200,7 +200,11 @@ class TaskForm(DefaultsForm):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["description"]}, {"required": ["name"]}]})
 
-    id: TaskId = Field(default=NOT_GIVEN, description="Unique, T-01 …; assigned when not given.", examples=["T-01"])
+    id: TaskId = Field(
+        default=NOT_GIVEN,
+        description="Unique, T-01 …; when not given, assigned and written down by `init`.",
+        examples=["T-01"],
+    )
     name: Name = Field(default=NOT_GIVEN, description="A few words for tables and logs.")
     description: Prose = Field(default=NOT_GIVEN, description="The instruction that the agent gets.")
     parent: TaskId = Field(

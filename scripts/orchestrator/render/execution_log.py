@@ -252,7 +252,11 @@ def _criterion_judged(event: Event) -> list[Entry]:
     shown_by = _list(event, "shown_by")
     first = f"{_text(event, 'number')}. {_text(event, 'criterion')}: {_text(event, 'verdict')}"
     bullets = [first + (f", shown by {', '.join(shown_by)}" if shown_by else "")]
-    return [("Criterion Judged", [*bullets, _with(f"By {_text(event, 'by')}{_cost(event)}", event, "note")])]
+    return [("Criterion Judged", [*bullets, _with(f"By {_text(event, 'by')}", event, "note")])]
+
+
+def _model_asked(event: Event) -> list[Entry]:
+    return [("Model Asked", [_with(f"For {_text(event, 'purpose')}{_cost(event)}", event, "reason")])]
 
 
 def _repaired(event: Event) -> list[Entry]:
@@ -344,6 +348,7 @@ _ENTRIES: dict[str, Callable[[Event], list[Entry]]] = {
     EventType.BATCH_COMPLETED: _batch_completed,
     EventType.MERGED: _merged,
     EventType.CRITERION_JUDGED: _criterion_judged,
+    EventType.MODEL_ASKED: _model_asked,
     EventType.REPAIRED: _repaired,
     EventType.NOTE: _note,
     EventType.REQUEST_ADDED: _request_added,

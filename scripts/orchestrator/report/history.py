@@ -66,13 +66,12 @@ class Approval:
 
 @dataclass
 class History:
-    """What happened, in its order. ``judging_usd`` and ``judging_tokens`` were spent on judging criteria."""
+    """What happened, in its order. ``asked_usd`` is what the model took beside the tasks, by what for."""
 
     attempts: list[AttemptFacts] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
-    judging_usd: float = 0.0
-    judging_tokens: int = 0
+    asked_usd: dict[str, float] = field(default_factory=dict)
 
     def of(self, task: str) -> list[AttemptFacts]:
         """The attempts of ``task``."""
@@ -153,9 +152,9 @@ def _approved(made: History, _: dict[str, int], event: Event, at: float) -> None
     made.approvals.append(Approval(str(event["task"]), _text(event, "by"), _text(event, "note"), at))
 
 
-def _judged(made: History, _: dict[str, int], event: Event, at: float) -> None:
-    made.judging_usd += _number(event, "cost_usd")
-    made.judging_tokens += _whole(event, "tokens")
+def _asked(made: History, _: dict[str, int], event: Event, at: float) -> None:
+    purpose = _text(event, "purpose")
+    made.asked_usd[purpose] = made.asked_usd.get(purpose, 0.0) + _number(event, "cost_usd")
 
 
 def _text(event: Event, key: str) -> str:
@@ -180,5 +179,5 @@ _TAKES: dict[str, Callable[[History, dict[str, int], Event, float], None]] = {
     EventType.PAUSED: _paused,
     EventType.RESUMED: _resumed,
     EventType.APPROVED: _approved,
-    EventType.CRITERION_JUDGED: _judged,
+    EventType.MODEL_ASKED: _asked,
 }

@@ -304,8 +304,6 @@ def _on_merged(state: State, event: Event, at: float) -> None:
 
 
 def _on_criterion_judged(state: State, event: Event, at: float) -> None:
-    state.spent_usd += float(event.get("cost_usd") or 0.0)  # type: ignore[arg-type]
-    state.tokens += int(event.get("tokens") or 0)  # type: ignore[arg-type]
     shown_by: list[str] = event.get("shown_by") or []  # type: ignore[assignment]
     state.judgements[str(event["hash"])] = Judgement(
         Verdict(str(event["verdict"])),
@@ -316,6 +314,11 @@ def _on_criterion_judged(state: State, event: Event, at: float) -> None:
         basis=str(event.get("basis") or ""),
         note=str(event.get("note") or ""),
     )
+
+
+def _on_model_asked(state: State, event: Event, at: float) -> None:
+    state.spent_usd += float(event.get("cost_usd") or 0.0)  # type: ignore[arg-type]
+    state.tokens += int(event.get("tokens") or 0)  # type: ignore[arg-type]
 
 
 def _on_orchestration_completed(state: State, event: Event, at: float) -> None:
@@ -350,6 +353,7 @@ _CHANGES: dict[str, Callable[[State, Event, float], None]] = {
     EventType.LOOP_ITERATION: _on_loop_iteration,
     EventType.MERGED: _on_merged,
     EventType.CRITERION_JUDGED: _on_criterion_judged,
+    EventType.MODEL_ASKED: _on_model_asked,
     EventType.ORCHESTRATION_COMPLETED: _on_orchestration_completed,
     EventType.ORCHESTRATION_BLOCKED: _on_orchestration_blocked,
 }

@@ -233,6 +233,12 @@ class State:
         """Money set aside for the attempts under way."""
         return sum(self.records[task].reserved_usd for task in self._members[Status.RUNNING])
 
+    @property
+    def budget_left_usd(self) -> float | None:
+        """What the budget of the run leaves beside what is spent and set aside; None where there is no budget."""
+        budget = self.plan.budget_usd
+        return None if budget is None else budget - self.spent_usd - self.reserved_usd
+
     # -- changes ---------------------------------------------------------------------------------
 
     def set_status(self, task: str, recorded: Status | None) -> None:

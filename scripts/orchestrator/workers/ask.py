@@ -1,4 +1,4 @@
-"""One question to the model outside any task: a merge, a plan. No tools, no session, judged as an attempt is."""
+"""One question to the model outside any task: a merge, a plan. It has no session and is judged as an attempt is."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ ASK_TIMEOUT_S = 20 * 60.0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask, with which model, at what most; ``schema`` asks for structured output."""
+    """What to ask, with which model, at what most; ``schema`` asks for structured output.
+
+    ``may_read``: the model may look into the project. It has no tools otherwise: what it is asked about may be
+    hostile.
+    """
 
     prompt: str
     purpose: str
     model: str | None = None
     budget_usd: float | None = None
     schema: Mapping[str, Json] | None = None
+    may_read: bool = False
 
 
 class NoAnswerError(CannotGoOnError):
@@ -49,6 +54,7 @@ def ask(claude: str, project: str, question: Question, timeout_s: float = ASK_TI
     program = require_program(claude, "install Claude Code, or name the program with --claude PATH")
     task = Task("ask", question.purpose, question.purpose, model=question.model, result_schema=question.schema)
     arguments = [*claude_arguments(task, session_id=None, budget_usd=question.budget_usd), "--no-session-persistence"]
+    arguments += [] if question.may_read else ["--tools="]
     with tempfile.TemporaryDirectory(prefix="orchestrate-ask-") as folder:
         source, output, errors = (os.path.join(folder, name) for name in ("prompt.md", "out.jsonl", "err.txt"))
         files.write_whole(source, question.prompt, flush=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from typing import TypeVar
 
 from orchestrator.dataclasses import dataclass
 from orchestrator.errors import UsageError
+from orchestrator.executors.claude_argv import claude_program
 from orchestrator.model import DEFAULT_JOBS, DEFAULT_SCALE, Executor, Plan
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class Wishes:
             jobs=jobs,
             executor=kind,
             command=_words(text) if kind is Executor.COMMAND else (),
-            claude=self.claude or os.environ.get("ORCHESTRATE_CLAUDE") or "claude",
+            claude=claude_program(self.claude),
             scale=scale,
             by_stage=self.by_stage,
             is_command_given=bool(self.command),
