@@ -280,7 +280,7 @@ class Store:
         return self.state.rev
 
     def _snapshot_every(self) -> int:
-        return max(SNAPSHOT_EVERY, len(self.state.tasks) // 2)
+        return max(SNAPSHOT_EVERY, len(self.state.tasks))
 
     def _is_snapshot_due(self, rev: int) -> bool:
         """Whether the change that began at ``rev`` is the one to write the snapshot.

@@ -103,6 +103,7 @@ def open_attempts(
     """
     starts: dict[str, Start] = {}
     failed_before: dict[str, str] = {}
+    supervisor = supervisor_record()
     for task, reserve_usd in reserves.items():
         record = change.state.records[task]
         failed_before[task] = record.reason if record.failures or record.kind == "check" else ""
@@ -112,7 +113,7 @@ def open_attempts(
             executor=str(options.executor),
             session_id=resumable or execution.new_session_id(),
             resumes=resumable is not None,
-            supervisor=supervisor_record(),
+            supervisor=supervisor,
             reserved_usd=reserve_usd or 0.0,
         )
     return [
