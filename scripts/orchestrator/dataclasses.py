@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
 
 def _made(cls: type, is_frozen: bool, has_slots: bool) -> type:
     own = dict(cls.__dict__)
-    found = tuple(_field(name, own) for name in own.get("__annotations__", ()))
+    found = tuple(_field(name, own) for name in cls.__annotations__)
     names = tuple(each.name for each in found)
     if has_slots:
         for name in (*names, "__dict__", "__weakref__"):
@@ -97,7 +97,8 @@ def _made(cls: type, is_frozen: bool, has_slots: bool) -> type:
     made.__match_args__ = names
     made.__init__ = _first_init
     made._values = staticmethod(attrgetter(*names) if names else _nothing)
-    made.__repr__ = _repr
+    if "__repr__" not in own:
+        made.__repr__ = _repr
     if "__eq__" not in own:
         made.__eq__ = _eq
         made.__hash__ = _hash if is_frozen else None

@@ -59,6 +59,9 @@ class Folded:
     def __hash__(self) -> int:
         return hash(self.name.casefold())
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 @dataclass
 class Empty:
@@ -128,6 +131,7 @@ def test_the_text_names_the_fields(made: Any) -> None:
     assert repr(made.Point(1)) == "Point(x=1, y=2, names=())"
     assert repr(made.Basket("me")) == "Basket(owner='me', points=[], by_name={})"
     assert repr(made.Empty()) == "Empty()"
+    assert repr(made.Folded("A")) == "A"
 
 
 def test_equal_objects_have_one_hash_and_other_classes_are_never_equal(made: Any) -> None:
