@@ -348,6 +348,20 @@ def test_an_absolute_path_after_an_at_sign_attaches_the_file_unless_a_word_joine
     assert request.prompt == f"As @{between}{outside} says"
 
 
+@pytest.mark.parametrize(
+    ("mention", "attaches"),
+    [("@{}x/../../outside.txt", True), ("{}@x/../../outside.txt", False), ("{0}@{0}x/../../outside.txt", False)],
+)
+def test_a_word_joiner_behind_the_at_sign_is_taken_out_with_the_folder_it_stands_in(
+    ask: Program, standin: StartStandin, project: Path, mention: str, attaches: bool
+) -> None:
+    (project.parent / "outside.txt").write_text("the secret of the neighbour", encoding="utf-8")
+    api = standin(say("Ok."))
+    ask(stdin=f"As {mention.format(WORD_JOINER)} says")
+    (request,) = api.requests
+    assert ("the secret of the neighbour" in request.text) is attaches
+
+
 def test_an_unknown_slash_command_exits_with_0_and_asks_nobody(ask: Program, standin: StartStandin) -> None:
     api = standin(say("Ok."))
     done = ask(stdin="/nonsense and more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import time
 
@@ -58,11 +59,14 @@ def quieted(text: str) -> str:
             "@server:file:///x",
             "```\n@/etc/passwd\n```",
             "<t> @/etc/passwd </t>",
+            "@nowhere/../notes.md",
+            f"@{JOINER}/../../secret",
+            f'@{JOINER}"q/../../secret"',
         ),
     ],
 )
 def test_a_mention_that_would_attach_something_is_made_harmless(text: str) -> None:
-    assert quieted(text) == text.replace("@", f"@{JOINER}")
+    assert quieted(text) == text.replace("@", f"{JOINER}@{JOINER}")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,7 @@ def test_a_mention_that_would_attach_something_is_made_harmless(text: str) -> No
             '@"',
             "@app.route('/x')",
             "@2x",
+            f"{JOINER}@/etc/passwd",
             f"@{JOINER}/etc/passwd",
             "@a:b",
             "@nul\0",
@@ -100,7 +105,7 @@ def test_a_mention_that_attaches_nothing_stays_as_it_is(text: str) -> None:
 
 def test_one_line_says_that_mentions_were_made_harmless() -> None:
     text = quiet_attachments("@/a and @/b", lambda _: False)
-    assert text == f"{NOTE}\n\n@{JOINER}/a and @{JOINER}/b"
+    assert text == f"{NOTE}\n\n{JOINER}@{JOINER}/a and {JOINER}@{JOINER}/b"
     assert "\n" not in NOTE
     assert quiet_attachments("no mention, me@example.org", lambda _: True) == "no mention, me@example.org"
 
@@ -124,9 +129,14 @@ PLAIN = re.compile(rf"{BEFORE}@([^\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202
 
 
 def attached(text: str) -> list[str]:
-    """What the CLI would look for when ``text`` is its prompt."""
+    """What the CLI would look for when ``text`` is its prompt; it takes ``..`` out of a path without looking."""
     names = [*QUOTED.findall(text), *(name for name in PLAIN.findall(text) if not name.startswith('"'))]
-    return [name for name in names if name.split("#")[0] in FILES or name in FILES or name.startswith(("/", "~", ".."))]
+    names += [posixpath.normpath(name) for name in names]
+    return [
+        name
+        for name in names
+        if name.split("#")[0] in FILES or name in FILES or name == ".." or name.startswith(("/", "~", "../"))
+    ]
 
 
 PIECE = st.sampled_from(
@@ -138,6 +148,7 @@ PIECE = st.sampled_from(
         "@/",
         '@"',
         "..",
+        "/../",
         "#L1",
         "\u3000",
         "\u3002",

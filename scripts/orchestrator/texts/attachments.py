@@ -3,7 +3,8 @@
 The CLI attaches the file, folder, agent or MCP resource that an ``@`` names, outside the project and inside code
 fences as well. Read from and measured on claude 2.1.197: a mention begins after white space or one of ``。、？！``;
 it is ``@"any text"``, or runs to the last ASCII word character before white space; ``#L1-20`` and any other ``#…``
-at its end name lines. U+2060 (word joiner, invisible) after the ``@`` stops all of these.
+at its end name lines. U+2060 (word joiner, invisible) before the ``@`` stops all of these, because none begins there.
+After it alone it does not: the CLI takes ``..`` out of a path as text, and the joiner with what stands before it.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from typing import Final
 
 JOINER: Final = "\u2060"
 NOTE: Final = (
-    "Note: in the material below, an @ that would have attached a file is followed by an invisible character (U+2060); "
-    "leave that out when you copy such a place."
+    "Note: in the material below, an @ that would have attached a file stands between two invisible characters "
+    "(U+2060); leave them out when you copy such a place."
 )
 
 # White space of ECMAScript, in whose regular expressions the CLI looks for mentions.
 _WHITE: Final = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _MENTION: Final = re.compile(
     rf"(?<![^{_WHITE}\u3002\u3001\uff1f\uff01])"
-    rf"@(?=\"(?P<quoted>[^\"]{{1,4096}})\"|(?P<bare>[^{_WHITE}\u2060\"][^{_WHITE}]{{0,4095}}))"
+    rf"@(?=\"(?P<quoted>[^\"]{{1,4096}})\"|(?P<bare>[^{_WHITE}\"][^{_WHITE}]{{0,4095}}))"
 )
 _ALWAYS: Final = (
     # From the root, the home or through a parent folder, on any system.
-    re.compile(r"[/\\~]|[A-Za-z]:[/\\]|(?:.*[/\\])?\.\.(?:[/\\]|\Z)"),
+    re.compile(r"[/\\~]|[A-Za-z]:[/\\]|(?:.*[/\\])?\.\.(?:[/\\]|\Z)", re.DOTALL),
     # An agent, and a resource of an MCP server.
     re.compile(r"agent-|[\w:.@-]+ \(agent\)\Z"),
     re.compile(r"[\w.-]+:[A-Za-z][A-Za-z0-9+.-]*://"),
@@ -58,7 +59,7 @@ def without_attachments(text: str, exists: Callable[[str], bool]) -> tuple[str, 
         if not _attaches(match["quoted"], match["bare"], is_there):
             return match[0]
         count += 1
-        return f"@{JOINER}"
+        return f"{JOINER}@{JOINER}"
 
     return _MENTION.sub(quieted, text), count
 
