@@ -12,7 +12,7 @@ from orchestrator import clock
 from orchestrator.errors import ExitCode
 from orchestrator.events import EventType
 from orchestrator.executors.outcome import Outcome, OutcomeKind
-from orchestrator.launchers.course import Course
+from orchestrator.launchers.course import Course, end_of_quiet
 from orchestrator.model import RunState, Status
 from orchestrator.paths import RunPaths
 from orchestrator.store import moves
@@ -267,3 +267,37 @@ class TestWhatWorkersReport:
         assert len(course(store).choices()) == 2
         assert "slowed down until" in run("status").stdout
         assert [event["kind"] for event in run.events(EventType.TASK_RETRYING)] == ["back_off"]
+
+
+def test_quiet_hours_that_begin_between_two_tasks_of_a_chain_hold_the_second(run: RunFolder) -> None:
+    begins = datetime.now().astimezone() + timedelta(minutes=2)
+    ends = begins + timedelta(hours=3)
+    hours = f"{begins:%H:%M}-{ends:%H:%M}"
+    rehearsals = [task("T-01", rehearse={"duration": "6s"}), task("T-02", ["T-01"])]
+    run.init(*rehearsals, run={"quiet_hours": hours, "executor": "rehearse"})
+    ahead = begins.replace(second=0, microsecond=0).timestamp() - 3 - time.time()
+    run("run", "--no-wait", code=ExitCode.STOPPED, environment={"ORCHESTRATE_NOW": f"+{ahead:.0f}"})
+    assert run.statuses() == {"T-01": "completed", "T-02": "pending"}
+    assert [event["kind"] for event in run.events("paused")] == ["quiet"]
+
+
+def test_quiet_hours_end_by_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    nights = (("2026-10-24T20:00:05Z", "2026-10-25T06:00:00Z"), ("2027-03-27T22:00:00Z", "2027-03-28T05:00:00Z"))
+    for evening, morning in nights:
+        assert end_of_quiet("22:00-07:00", clock.parse_utc(evening)) == clock.parse_utc(morning)
+
+
+def test_a_limit_that_ends_within_the_quiet_hours_does_not_shorten_them(
+    run: RunFolder, at: Callable[[datetime], float]
+) -> None:
+    run.init(task("T-01"), task("T-02"), run={"quiet_hours": "22:00-07:00"})
+    store = opened(run)
+    now = at(EVENING)
+    course(store).see_to_pauses()
+    with store.change() as change:
+        resets = EVENING + timedelta(hours=1)
+        pause_for(change, Outcome(OutcomeKind.USAGE_LIMIT, "usage limit", resets_at=resets), 1.0)
+    assert store.state.pause is not None and store.state.pause.kind == "quiet"
+    assert store.state.pause.until == now + 8 * 3600

@@ -129,7 +129,7 @@ def _set_quiet_hours(place: Place, text: str) -> ExitCode:
     with session.store.change() as change:
         until = end_of_quiet(hours, change.now) if hours else None
         change.record(EventType.QUIET_HOURS_SET, hours=hours)
-        was = change.state.pause
+        was = change.state.pause if change.state.is_paused(change.now) else None
         if was is not None and was.kind == "quiet" and until is None:
             change.record(EventType.RESUMED, kind="quiet", reason="the quiet hours were changed")
         elif until is not None and (was is None or was.kind == "quiet"):
@@ -153,13 +153,14 @@ def resume(place: Place) -> ExitCode:
 
 
 def _pause_record(session: Session) -> Json:
-    held = session.store.state.pause
+    state = session.store.state
+    held = state.pause if state.is_paused(clock.now()) else None
     return {
         "paused": held is not None,
         "kind": held.kind if held else None,
         "reason": held.reason if held else None,
         "until": clock.iso_offset(held.until) if held and held.until is not None else None,
-        "quiet_hours": session.store.state.hours_of_quiet() or None,
+        "quiet_hours": state.hours_of_quiet() or None,
     }
 
 

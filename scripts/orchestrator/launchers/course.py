@@ -89,8 +89,10 @@ class Course:
 
     def choices(self, given: Collection[str] = ()) -> list[Choice]:
         """The tasks to start now; ``given`` were chosen before and have not started yet."""
-        state = self.store.state
-        return choices(state, clock.now(), self._limits, self._neighbours.elsewhere(state), given)
+        state, now = self.store.state, clock.now()
+        if quiet_until(state, now) is not None:
+            return []  # they have just begun, and are on record in a moment
+        return choices(state, now, self._limits, self._neighbours.elsewhere(state), given)
 
     @property
     def elsewhere(self) -> tuple[Task, ...]:
@@ -115,7 +117,8 @@ class Course:
             with self.store.change() as change:
                 if change.state.pause is not None and not change.state.pause.holds(change.now):
                     change.record(EventType.RESUMED, kind=pause.kind, reason=f"{pause.kind}: its time is over")
-        elif pause is None and quiet_until(self.store.state, now) is not None:
+            pause = self.store.state.pause
+        if pause is None and quiet_until(self.store.state, now) is not None:
             with self.store.change() as change:
                 until = quiet_until(change.state, change.now)
                 if change.state.pause is None and until is not None:
@@ -145,11 +148,14 @@ class Course:
         if state.stopped_by():
             return all(state.records[task].by == "hand" for task in running)
         if running:
-            return False
+            is_held_up = not self.is_waiting and state.is_paused(now)
+            return is_held_up and all(state.records[task].by == "hand" for task in running)
         if not state.count(Status.PENDING) and not state.count(Status.RETRYING):
             return True
         if state.is_paused(now) and state.pause is not None:
             return state.pause.kind in RESUMED_BY_A_NEW_RUN or not self.is_waiting
+        if quiet_until(state, now) is not None:
+            return False
         if state.count(Status.RETRYING) > len(state.due(now)) or self.choices() or self._is_held_elsewhere():
             return False
         if self.by_stage and state.awaiting_approval():
@@ -212,7 +218,8 @@ def end_of_quiet(hours: str, now: float) -> float | None:
     from orchestrator.executors.limits import QuietHours
 
     quiet, local = QuietHours.parse(hours), datetime.fromtimestamp(now, UTC).astimezone()
-    return quiet.end(local).timestamp() if quiet.is_quiet(local) else None
+    # By the clock on the wall, which may be set forward or back before that.
+    return quiet.end(local).replace(tzinfo=None).timestamp() if quiet.is_quiet(local) else None
 
 
 def _budget_words(spent: float, budget: float) -> str:

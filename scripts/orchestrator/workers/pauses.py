@@ -28,7 +28,8 @@ def pause_for(change: Change, outcome: Outcome, delay_scale: float) -> None:
     pause = change.state.pause
     if pause is not None and pause.holds(change.now):
         is_later = outcome.resets_at is not None and (until or 0.0) > (pause.until or 0.0)
-        if pause.until is None or (pause.kind == kind and not is_later):
+        is_over_before = kind == "limit" and pause.kind == "quiet" and (until or 0.0) <= (pause.until or 0.0)
+        if pause.until is None or is_over_before or (pause.kind == kind and not is_later):
             return
     reason = limit_name(outcome.reason) if kind == "limit" else outcome.reason
     change.record(EventType.PAUSED, kind=kind, reason=reason, until=round(until, 3) if until else None)
