@@ -201,3 +201,16 @@ def test_a_budget_is_a_cap_whose_overshoot_is_shown_and_a_raised_one_goes_on(
     assert [task["status"] for task in said["tasks"].values()] == ["skipped", "completed", "completed"]
     assert said["cost_usd"] == pytest.approx(0.35, abs=0.05) and said["budget_usd"] == 1.0
     assert all(task["cost_usd"] and task["tokens"] and task["duration_s"] for task in said["tasks"].values())
+
+
+def test_tasks_that_cost_what_the_others_cost_are_not_stopped_at_the_mean(
+    standin: Start,
+    planned: Callable[..., None],
+    orchestrate: Program,
+    status: Callable[[], dict[str, Any]],
+) -> None:
+    standin([Rule("Work", say("Done.", usage=costing(0.05)))])
+    planned(4, "budget_usd: 10")
+    ran = orchestrate("run", "--jobs", "1", timeout_s=90)
+    assert ran.code == 0, ran.stderr
+    assert {task["status"] for task in status()["tasks"].values()} == {"completed"}

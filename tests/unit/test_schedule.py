@@ -215,12 +215,13 @@ class TestMoney:
         ]
         assert choices(run.state, run.now, Limits(2), Elsewhere(money_left_usd=0.0)) == []
 
-    def test_a_task_without_one_gets_its_share_and_later_what_an_attempt_costs_on_average(self) -> None:
+    def test_a_task_without_one_gets_its_share_but_no_less_than_an_attempt_costs_on_average(self) -> None:
         run = run_of(*(task(f"T-{n}") for n in range(1, 4)), budget_usd=4.0)
         assert choices(run.state, run.now, Limits(2)) == [Choice("T-1", 2.0), Choice("T-2", 2.0)]
         begin(run, "T-1", reserved_usd=2.0)
         moves.complete(run, "T-1", result="r", hash="h", spent=moves.Spent(0.5))
-        assert choices(run.state, run.now, Limits(2)) == [Choice("T-2", 0.5), Choice("T-3", 0.5)]
+        assert choices(run.state, run.now, Limits(2)) == [Choice("T-2", 1.75), Choice("T-3", 1.75)]
+        assert choices(run.state, run.now, Limits(10)) == [Choice("T-2", 0.5), Choice("T-3", 0.5)]
 
     def test_never_more_is_set_aside_than_is_left(self) -> None:
         run = run_of(*(task(f"T-{n}", budget_usd=0.4) for n in range(1, 6)), budget_usd=1.0)

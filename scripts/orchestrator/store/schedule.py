@@ -176,16 +176,16 @@ class Purse:
             most = state.spent_usd + state.reserved_usd + desk_left_usd
             self.budget_usd = most if self.budget_usd is None else min(self.budget_usd, most)
         self._left = (self.budget_usd or 0.0) - state.spent_usd - state.reserved_usd
-        self._share = max(0.0, (self.budget_usd or 0.0) - state.spent_usd) / max(1, slots)
-        self._mean = state.mean_cost_usd
+        share = max(0.0, (self.budget_usd or 0.0) - state.spent_usd) / max(1, slots)
+        self._usual = max(state.mean_cost_usd, share)
 
     def reserve(self, task: Task) -> float | None:
-        """What to set aside for ``task``: its own budget, else the running mean, else its share of what is left."""
+        """What to set aside for ``task``, where the CLI also stops it: its own budget, else its share of what is left,
+        but no less than the running mean. The mean alone would stop every task that costs more than the others.
+        """
         if self.budget_usd is None:
             return task.budget_usd
-        if task.budget_usd is not None:
-            return task.budget_usd
-        return self._mean or self._share
+        return self._usual if task.budget_usd is None else task.budget_usd
 
     def affords(self, amount: float) -> bool:
         """Whether ``amount`` is there; without a budget it always is. A budget used up affords nothing."""
