@@ -67,7 +67,7 @@ def replace(of: Any, /, **changes: Any) -> Any:
 
 
 def asdict(of: Any) -> dict[str, Any]:
-    """The fields of ``of`` by name, with what they hold turned likewise and nothing shared with ``of``."""
+    """The fields of ``of`` by name; the lists, dictionaries and dataclasses that they hold are turned likewise."""
     return {name: _plain(getattr(of, name)) for name in of.__match_args__}
 
 
@@ -84,6 +84,7 @@ def _plain(value: Any) -> Any:
 def _made(cls: type, is_frozen: bool, has_slots: bool) -> type:
     own = dict(cls.__dict__)
     found = tuple(_field(name, own) for name in cls.__annotations__)
+    _require_sound(cls, found)
     names = tuple(each.name for each in found)
     if has_slots:
         for name in (*names, "__dict__", "__weakref__"):
@@ -110,6 +111,20 @@ def _field(name: str, own: Mapping[str, object]) -> Field:
     made = given if isinstance(given, Field) else Field(given, MISSING, True)
     made.name = name
     return made
+
+
+def _require_sound(cls: type, found: tuple[Field, ...]) -> None:
+    """Raise where the standard one does: for a default that all objects would share, and fields in a wrong order."""
+    must_have_default = False
+    for each in found:
+        has_default = each.default is not MISSING or each.default_factory is not MISSING
+        if isinstance(each.default, (list, dict, set)):
+            raise ValueError(
+                f"{cls.__name__}.{each.name}: a default that changes is shared by all: use default_factory"
+            )
+        if must_have_default and not has_default:
+            raise TypeError(f"{cls.__name__}.{each.name} has no default and stands behind a field that has one")
+        must_have_default = must_have_default or has_default
 
 
 def _first_init(self: Any, /, *given: object, **named: object) -> None:

@@ -95,3 +95,12 @@ def test_a_repository_without_a_commit_will_do(git: Program, run: RunFolder) -> 
 
 def test_without_git_nothing_is_said(run: RunFolder) -> None:
     assert works(run, "echo x > made.md", writes_policy="fail") == ""
+
+
+@pytest.mark.usefixtures("git")
+def test_a_task_that_may_write_nothing_named_is_looked_at_where_that_fails_it(run: RunFolder) -> None:
+    run.init(task("T-01", writes_policy="fail", max_retries=0))
+    worker = run.project.parent / "worker.sh"
+    worker.write_text("echo x > stray.txt\necho done\n")
+    run("run", "--command", f"sh {worker}", code=1)
+    assert "changed files outside its writes: stray.txt" in run.entry("T-01")["reason"]

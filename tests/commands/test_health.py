@@ -11,9 +11,11 @@ import pytest
 
 from orchestrator import clock
 from orchestrator.dataclasses import replace
+from orchestrator.model import Status
 from orchestrator.paths import RunPaths
 from orchestrator.store import moves
 from orchestrator.store.store import Store
+from orchestrator.store.trust import trust_digest
 from orchestrator.workers.health import ZOMBIE_S, HealthWatch, all_vitals
 from orchestrator.workers.live import SILENT_S, Live, host, read_live, show_live, supervisor_record
 from orchestrator.workers.recovery import recover
@@ -145,3 +147,23 @@ def test_the_interval_of_the_watch_is_a_duration(run: RunFolder) -> None:
     run.init(task("T-01"))
     told = run("run", "--executor", "rehearse", "--health-interval", "soon", code=2).stderr
     assert "--health-interval" in told and "20m" in told
+
+
+def test_what_ended_just_before_it_was_looked_at_is_not_put_back_and_a_lease_that_ends_took_its_time(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.init(task("T-01"), task("T-02"))
+    run("start", "T-01", "T-02")
+    paths = RunPaths.of(str(run.project))
+    stale = Store.open(paths)
+    run("complete", "T-01", "--result", "-", stdin="done")
+    monkeypatch.setattr(clock, "now", lambda: time.time() + 7 * 86_400)
+    assert recover(stale) == ["T-02"]
+    assert stale.state.status("T-01") is Status.COMPLETED
+    (event,) = run.events("task_put_back")
+    assert event["duration_s"] == pytest.approx(7 * 86_400, rel=0.01)
+
+
+def test_a_check_that_reads_like_a_hook_is_not_trusted_as_one() -> None:
+    assert trust_digest(["verify of T-01: hook on_completed: true"]) != trust_digest(["hook on_completed: true"])
+    assert trust_digest(["verify of T-01: true"]) == trust_digest(["verify of T-01.1: true", "verify of T-01: true"])

@@ -161,6 +161,14 @@ def test_fields_are_told_with_their_defaults_and_as_a_dictionary(made: Any) -> N
     assert basket.points
 
 
+@pytest.mark.parametrize(("body", "error"), [("x: list[int] = []", ValueError), ("x: int = 1; y: int", TypeError)])
+def test_a_class_that_could_not_work_is_refused_when_it_is_made(
+    made: Any, body: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(error):
+        exec(f"@dataclass\nclass Wrong: {body}", made.__dict__)
+
+
 def test_slots_hold_nothing_else(made: Any) -> None:
     with pytest.raises(AttributeError):
         made.Basket("me").other = 1

@@ -127,7 +127,8 @@ def _title(forms: Sequence[AgentForm], signs: _Signs, room: int) -> list[str]:
             lines[-1] = beside
         else:
             lines.append(f"{_INDENT}{signs.beside} {name}")
-    return [piece for line in lines for piece in wrapped(line, room, "", _INDENT + " " * (len(signs.beside) + 1))]
+    rest = _INDENT + " " * (len(signs.beside) + 1)
+    return [piece for line in lines for piece in ([line] if columns(line) <= room else wrapped(line, room, "", rest))]
 
 
 def _body(forms: Sequence[AgentForm], signs: _Signs, room: int) -> list[str]:

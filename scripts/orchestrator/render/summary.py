@@ -49,6 +49,13 @@ def tokens_text(tokens: int) -> str:
     return f"{_short(tokens / 1_000_000)}M"
 
 
+def times_text(times: float) -> str:
+    """How many times something is another, in at most five characters: ``<0.01``, ``0.25``, ``1.5``, ``120``."""
+    if times < 0.01:
+        return "<0.01"
+    return f"{times:.2g}" if times < 99.5 else f"{times:.0f}"
+
+
 def size_text(size: int) -> str:
     """A number of bytes in at most seven characters: ``812 B``, ``4.2 KB``, ``48 KB``, ``1.3 MB``; 1 KB is 1,000 B."""
     if size < 1_000:

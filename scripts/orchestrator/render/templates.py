@@ -71,6 +71,7 @@ def environment() -> Environment:
         counted=summary.counted,
         duration=duration_text,
         money=summary.money_text,
+        times=summary.times_text,
         tokens=summary.tokens_text,
     )
     return made

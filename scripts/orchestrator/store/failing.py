@@ -47,14 +47,19 @@ def put_back(
     *,
     session_id: str | None = None,
     was_started: bool = True,
+    delay_s: float = 0.0,
 ) -> Status:
-    """Record that the attempt of ``task`` ended without being its fault; the answer is the status it has now."""
+    """Record that the attempt of ``task`` ended without being its fault; the answer is the status it has now.
+
+    ``delay_s`` is the time until the next attempt where it happened so often that it counts as a failure.
+    """
     state = change.state
     if was_started and not state.tasks[task].retry_safe:
         # An interruption is no verdict on the task, so that even `on_failure: skip` waits for a person here.
         return _give_up(change, task, _unsafe(reason, kind), spent, OnFailure.RETRY)
     if kind == "worker_lost" and state.records[task].lost + 1 >= LOST_IN_A_ROW:
-        return fail(change, task, Failure(f"{reason}, {LOST_IN_A_ROW} times in a row", kind), spent)
+        words = f"{reason}, {LOST_IN_A_ROW} times in a row"
+        return fail(change, task, Failure(words, kind), spent, delay_s=delay_s)
     change.record(
         EventType.TASK_PUT_BACK,
         task,

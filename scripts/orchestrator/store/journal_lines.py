@@ -20,7 +20,7 @@ LINE_LIMIT = 4000
 START = "0" * 16
 """The chain in front of the first line."""
 
-_BODY = -len(',"chain":"0123456789abcdef"}')
+_BODY = -len(f',"chain":"{START}"}}')
 """Where the seal of a line begins, from its end."""
 _CUT = " …"
 _NEVER_CUT = frozenset(
@@ -135,7 +135,7 @@ def _seal(link: str) -> bytes:
 
 def _seal_of(line: bytes) -> str:
     """The chain that ``line`` (without newline) says it ends with; empty when it has none."""
-    link = line[-18:-2].decode("ascii", "replace")
+    link = line[-len(START) - 2 : -2].decode("ascii", "replace")
     return link if line[_BODY:] == _seal(link) else ""
 
 

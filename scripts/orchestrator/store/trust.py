@@ -6,6 +6,7 @@ that starts nothing can be added without asking again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from orchestrator.errors import CannotGoOnError
@@ -54,8 +55,8 @@ def trust_digest(parts: list[str]) -> str:
 
     So the checks of a task that is split stay accepted when its last subtask has to pass them as well.
     """
-    started = {part.partition(": ")[2] if part.startswith("verify of ") else part for part in parts}
-    return files.digest("\n".join(sorted(started)).encode("utf-8", "replace"))
+    started = {f"verify: {part.partition(': ')[2]}" if part.startswith("verify of ") else part for part in parts}
+    return files.digest(json.dumps(sorted(started)).encode())
 
 
 def untrusted_parts(paths: RunPaths, state: State) -> list[str]:

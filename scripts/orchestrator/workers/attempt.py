@@ -160,7 +160,7 @@ def begin(attempt: Attempt) -> None:
         resumes=record.resumes,
         budget_usd=min((usd for usd in (record.reserved_usd, spec.budget_usd) if usd), default=None),
     )
-    if spec.writes:
+    if spec.writes or spec.writes_policy is WritesPolicy.FAIL:
         attempt.before = changes.look(paths.project, paths.folder)
     attempt.begun, attempt.begun_s = clock.now(), time.monotonic()
     attempt.handle = attempt.execution.start(attempt.job)
@@ -214,16 +214,17 @@ def record(change: StoreChange, verdicts: Sequence[Verdict]) -> None:
         )
     for verdict in current:
         task, spent = verdict.attempt.task, verdict.spent
-        if verdict.failure is not None:
+        if not verdict.temp:
             from orchestrator.executors.limits import backoff_s
 
             delay = backoff_s(store.records[task].failures + 1, random.uniform(-1, 1)) * verdict.attempt.delay_scale
+        if verdict.failure is not None:
             moves.fail(change, task, verdict.failure, spent, delay_s=delay)
         elif verdict.temp:
             moves.complete(change, task, result=names[task], hash=verdict.hash, spent=spent, reason=verdict.reason)
         else:
             session = verdict.outcome.session_id if verdict.outcome.can_resume else None
-            moves.put_back(change, task, verdict.reason, verdict.kind, spent, session_id=session)
+            moves.put_back(change, task, verdict.reason, verdict.kind, spent, session_id=session, delay_s=delay)
             pauses.pause_for(change, verdict.outcome, verdict.attempt.delay_scale)
 
 

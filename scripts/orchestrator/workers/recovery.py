@@ -10,10 +10,11 @@ import time
 from collections.abc import Sequence
 
 from orchestrator import clock
+from orchestrator.dataclasses import replace
 from orchestrator.events import EventType
 from orchestrator.model import Executor, Status
 from orchestrator.store import moves
-from orchestrator.store.moves import Spent
+from orchestrator.store.change import spent_until_now
 from orchestrator.store.state import State, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.system import files
@@ -41,11 +42,13 @@ def over_leases(state: State, now: float) -> list[str]:
 
 
 def recover(store: Store) -> list[str]:
-    """End orphans and put them back, and put back what was started by hand and not renewed; the tasks it concerned."""
+    """End orphans and put them back, and put back what was started by hand and not renewed; the tasks put back."""
+    if not lost_tasks(store) and not over_leases(store.state, clock.now()):
+        return []
+    store.refresh()  # a worker that ended just now, with the process that looked after it, is on record by now
     lost = lost_tasks(store)
     over = over_leases(store.state, clock.now())
-    if not lost and not over:
-        return []
+    put_back: list[str] = []
     for task in _with_processes(store, lost):
         _end_orphan(store, task)
     with store.change() as change:
@@ -63,14 +66,18 @@ def recover(store: Store) -> list[str]:
                 agent=state.agents[task],
                 reason="the process that looked after it is gone",
             )
-            spent = Spent(cost_usd=_cost_usd(store, task, record) if was_started else 0.0)
+            cost = _cost_usd(store, task, record) if was_started else 0.0
+            spent = replace(spent_until_now(change, task), cost_usd=cost)
             reason = "the process that looked after it was killed, or the machine was restarted"
             moves.put_back(change, task, reason, "supervisor_lost", spent, was_started=was_started)
             _clear(store, task, number)
+            put_back.append(task)
         for task in over:
             if (until := state.records[task].lease_until) is not None and until <= change.now:
-                moves.put_back(change, task, "its lease is over", "lease")
-    return [*lost, *over]
+                held = spent_until_now(change, task)
+                moves.put_back(change, task, "its lease is over", "lease", held)
+                put_back.append(task)
+    return put_back
 
 
 def end_strays(store: Store) -> None:
