@@ -104,3 +104,10 @@ def test_a_task_that_may_write_nothing_named_is_looked_at_where_that_fails_it(ru
     worker.write_text("echo x > stray.txt\necho done\n")
     run("run", "--command", f"sh {worker}", code=1)
     assert "changed files outside its writes: stray.txt" in run.entry("T-01")["reason"]
+
+
+@pytest.mark.usefixtures("git")
+def test_what_a_failed_attempt_changed_elsewhere_is_named_too(run: RunFolder) -> None:
+    assert (
+        works(run, "echo x > stray.txt; exit 3", code=1) == "exit code 3; changed files outside its writes: stray.txt"
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator import clock
 from orchestrator.dataclasses import replace
+from orchestrator.errors import CannotGoOnError
 from orchestrator.model import Status
 from orchestrator.paths import RunPaths
 from orchestrator.store import moves
@@ -167,3 +168,20 @@ def test_what_ended_just_before_it_was_looked_at_is_not_put_back_and_a_lease_tha
 def test_a_check_that_reads_like_a_hook_is_not_trusted_as_one() -> None:
     assert trust_digest(["verify of T-01: hook on_completed: true"]) != trust_digest(["hook on_completed: true"])
     assert trust_digest(["verify of T-01: true"]) == trust_digest(["verify of T-01.1: true", "verify of T-01: true"])
+
+
+@pytest.mark.parametrize("command", ["health", "check"])
+def test_where_nothing_can_be_put_back_the_lost_are_listed_all_the_same(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    run.init(task("T-01"))
+    with opened(run).change() as change:
+        moves.start(change, ["T-01"], moves.Start("run", "command", supervisor=[host(), 999_999, 1.0]))
+
+    def refuses(store: Store) -> list[str]:
+        raise CannotGoOnError("cannot open the lock: read-only file system", "mount it for writing")
+
+    monkeypatch.setattr("orchestrator.workers.recovery.recover", refuses)
+    done = run.here(command, code=1)
+    assert "nothing was put back or taken over: cannot open the lock" in done.stderr
+    assert "T-01" in done.stdout

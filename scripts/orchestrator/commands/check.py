@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from orchestrator.commands.session import Place, Session, answer, open_session, problem_lines, tell
+from orchestrator.commands.session import Place, Session, answer, open_or_read, problem_lines, tell
 from orchestrator.dataclasses import dataclass
 from orchestrator.errors import ExitCode, MoveRefusedError, UsageError
 from orchestrator.executors.claude_argv import worker_environment
@@ -48,7 +48,7 @@ def check(
     """Is every result there and good? 1 while one is not; the options act on the gaps."""
     if is_retry + is_fail + is_adopt > 1:
         raise UsageError("--retry, --fail and --adopt exclude each other", "give one of them")
-    session = open_session(place)
+    session = open_or_read(place)
     entries = checklist(session, with_verify=with_verify)
     gaps = [entry for entry in entries if entry.state != "exists"]
     acted: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator import clock
 from orchestrator.commands.place import Place, answer
-from orchestrator.commands.session import open_session
+from orchestrator.commands.session import open_or_read
 from orchestrator.errors import ExitCode
 from orchestrator.model import Json
 from orchestrator.store.store import Store
@@ -16,7 +16,7 @@ from orchestrator.workers.health import ALARMING, Health, Vitals, all_vitals, ru
 def health(place: Place) -> ExitCode:
     """List the dead, silent, zombie and slow workers with what was done; 1 when one of them needs a person's eye."""
     before = all_vitals(Store.open(place.paths))
-    session = open_session(place)  # ends what the dead have left, and puts their tasks back
+    session = open_or_read(place)  # ends what the dead have left, and puts their tasks back
     session.show()
     state = session.store.state
     done = {each.task: _done(session.store, each) for each in before if each.health is not Health.HEALTHY}

@@ -117,6 +117,16 @@ def open_session(place: Place) -> Session:
     return session
 
 
+def open_or_read(place: Place) -> Session:
+    """The same for a command that also has something to say where nothing can be written, as on a read-only disk."""
+    try:
+        return open_session(place)
+    except CannotGoOnError as error:
+        session = read_session(place)  # raises the same where there is no run at all
+        tell(f"nothing was put back or taken over: {error.message}")
+        return session
+
+
 def beside(place: Place) -> Session:
     """The run once more in a process that has opened it already: for a thread that changes the plan beside the rest.
 

@@ -261,7 +261,8 @@ def _verdict(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verd
     if outcome.is_good:
         return _checked(attempt, job, outcome, spent)
     if outcome.may_pass or outcome.kind is OutcomeKind.FINAL:
-        failure = Failure(outcome.reason, str(outcome.kind), may_pass=outcome.may_pass)
+        reason = "; ".join(filter(None, [outcome.reason, _outside_words(attempt, job)]))
+        failure = Failure(reason, str(outcome.kind), may_pass=outcome.may_pass)
         return Verdict(attempt, outcome, spent, failure=failure)
     return Verdict(attempt, outcome, spent, kind=str(outcome.kind), reason=outcome.reason)
 
@@ -274,19 +275,23 @@ def _checked(attempt: Attempt, job: Job, outcome: Outcome, spent: Spent) -> Verd
         problems.append(f"the disk was full while it ran ({attempt.least_free // 1024} KB left): its answer may be cut")
     if not execution.is_rehearsal:
         problems += checks.all_problems(paths.project, job.task, outcome.text, execution.check_environment)
-    outside = changes.outside_writes(attempt.store, job.task, attempt.before)
-    if outside:
-        said = f"changed files outside its writes: {', '.join(outside)}"
-        if job.task.writes_policy is WritesPolicy.FAIL:
-            problems.append(said)
-        else:
-            reason = "; ".join(filter(None, [reason, said]))
+    outside = _outside_words(attempt, job)
+    if outside and job.task.writes_policy is WritesPolicy.FAIL:
+        problems.append(outside)
+    else:
+        reason = "; ".join(filter(None, [reason, outside]))
     if problems:
         return Verdict(attempt, outcome, spent, failure=Failure("; ".join(problems), "check"))
     data = outcome.text.encode("utf-8", "replace")
     temp = paths.inside("results", f".{attempt.task}.{attempt.number}.tmp")
     files.write_new(temp, data, flush=True)
     return Verdict(attempt, outcome, spent, temp=temp, hash=files.digest(data), reason=reason)
+
+
+def _outside_words(attempt: Attempt, job: Job) -> str:
+    """What the attempt changed outside the writes of its task, in words; empty when nothing."""
+    outside = changes.outside_writes(attempt.store, job.task, attempt.before)
+    return f"changed files outside its writes: {', '.join(outside)}" if outside else ""
 
 
 def _cost(job: Job, outcome: Outcome) -> float:
