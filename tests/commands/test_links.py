@@ -86,3 +86,22 @@ def test_a_journal_that_is_a_link_is_not_written_through(run: RunFolder, outside
     before = moved.read_bytes()
     run("start", "T-01", code=3)
     assert moved.read_bytes() == before
+
+
+@pytest.mark.parametrize("fields", [{"writes": ["lnk/**"]}, {"outputs": ["lnk/new.md"]}])
+def test_writes_and_outputs_that_a_link_leads_out_of_the_project_are_refused(
+    run: RunFolder, outside: Path, fields: dict[str, list[str]]
+) -> None:
+    (run.project / "inside").mkdir()
+    (run.project / "lnk").symlink_to(outside)
+    run.write_plan(task("T-01", **fields))
+    assert "leads out of the project through a symbolic link" in run("init", code=1).stderr
+    assert "leads out of the project" in run("validate", code=1).stdout
+    assert not run.folder.exists()
+    (run.project / "lnk").unlink()
+    (run.project / "lnk").symlink_to("inside")
+    run.prepare("init")
+    (run.project / "lnk").unlink()
+    (run.project / "lnk").symlink_to(outside)
+    run("run", "--executor", "command", "--command", "echo done", code=1)
+    assert "leads out of the project" in run.entry("T-01")["reason"]

@@ -24,6 +24,7 @@ from orchestrator.system.locks import FileLock, remove_free_lock
 from orchestrator.workers.announcing import announce_in
 from orchestrator.workers.hand_over import write_agent_file
 from orchestrator.workers.hands import WorkerHands
+from orchestrator.workers.links import link_problems
 from orchestrator.workers.roles import role_problems
 
 NEXT_STEP = "Next: orchestrate next (do them here) or orchestrate run (worker processes)"
@@ -46,7 +47,8 @@ def init(
     path = plan_file(place, named)
     data = read_plan_file(path)
     reading = checked_plan(data)
-    plan = accepted(reading.plan, reading.problems, path)
+    links = link_problems(place.paths.project, reading.plan.tasks if reading.plan else ())
+    plan = accepted(reading.plan, [*reading.problems, *links], path)
     for problem in (*reading.problems, *role_problems(place.paths, plan.tasks)):
         tell(problem.text(os.path.relpath(path)))
     proposed = _proposed_roles(plan)

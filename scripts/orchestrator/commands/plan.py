@@ -37,12 +37,15 @@ def read_plan_file(path: str) -> bytes:
 
 def validate(place: Place, named: str | None) -> ExitCode:
     """Every problem of a plan at once; 1 when it would be refused."""
+    from orchestrator.workers.links import link_problems
     from orchestrator.workers.roles import role_problems
 
     path = plan_file(place, named)
     reading = checked_plan(read_plan_file(path))
     plan = reading.plan or reading.draft
-    problems = [*reading.problems, *role_problems(place.paths, plan.tasks if plan else ())]
+    tasks = plan.tasks if plan else ()
+    links = link_problems(place.paths.project, tasks)
+    problems = [*reading.problems, *links, *role_problems(place.paths, tasks)]
     errors = errors_of(problems)
     record: Json = {"valid": not errors, "problems": [dict(problem.record()) for problem in problems]}
     lines = [problem.text(os.path.relpath(path)) for problem in problems]

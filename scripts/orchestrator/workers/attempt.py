@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator import clock
 from orchestrator.dataclasses import dataclass, field
-from orchestrator.errors import OrchestrateError
+from orchestrator.errors import InvalidInputError, OrchestrateError
 from orchestrator.executors.execution import Cause, Execution, Handle, Job
 from orchestrator.executors.outcome import Outcome, OutcomeKind
 from orchestrator.model import Status, WritesPolicy
@@ -27,6 +27,7 @@ from orchestrator.system.locks import FileLock
 from orchestrator.workers import changes, checks, hand_over, pauses
 from orchestrator.workers.changes import Tree
 from orchestrator.workers.leftovers import end_leftovers
+from orchestrator.workers.links import link_problems
 from orchestrator.workers.live import Live, host, mark_of, remove_live, supervisor_record
 from orchestrator.workers.options import RunOptions
 
@@ -133,6 +134,8 @@ def begin(attempt: Attempt) -> None:
         from orchestrator.store.trust import require_trust, verifies
 
         require_trust(paths, store.state, verifies(task))
+    for problem in link_problems(paths.project, [spec]):
+        raise InvalidInputError(problem.message, problem.advice)
     record = store.state.records[task]
     text = hand_over.task_prompt(
         paths,
