@@ -107,11 +107,10 @@ class Session:
 
 def open_session(place: Place) -> Session:
     """Open the run for a command that changes it; what is wrong with the files of people is told on stderr."""
-    from orchestrator.workers.recovery import recover
+    from orchestrator.workers.recovery import recover_and_tell
 
     session = _opened(place)
-    for task in recover(session.store):
-        tell(f"{task}: its worker or lease was gone; it is {session.store.state.status(task)} now")
+    recover_and_tell(session.store, tell)
     session.look()
     tell_problems(session)
     return session

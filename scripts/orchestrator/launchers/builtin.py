@@ -24,7 +24,7 @@ from orchestrator.workers.attempt import Attempt, Verdict, open_attempts
 from orchestrator.workers.hand_over import refresh_dependants
 from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.options import RunOptions
-from orchestrator.workers.recovery import end_strays, recover
+from orchestrator.workers.recovery import end_strays, recover_and_tell
 from orchestrator.workers.supervisor import Supervisor
 
 
@@ -109,8 +109,7 @@ class Runner:
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 self.store.refuse_removed()
-                for task in recover(self.store):  # of other processes; a run would wait for them for ever
-                    self.view.tell(f"{task}: its worker or lease was gone; it is {self.store.state.status(task)} now")
+                recover_and_tell(self.store, self.view.tell)  # of other processes; a run would wait for them for ever
                 watch.look()
                 self.view.look()
                 self.reporter.looked()

@@ -26,7 +26,7 @@ from orchestrator.workers.hand_over import refresh_dependants
 from orchestrator.workers.health import HealthWatch
 from orchestrator.workers.live import host
 from orchestrator.workers.options import RunOptions
-from orchestrator.workers.recovery import end_strays, recover
+from orchestrator.workers.recovery import end_strays, recover, recover_and_tell
 
 FED = "feed"
 """What the journal says started an attempt that was given out."""
@@ -120,8 +120,7 @@ class Feeder:
             self.interrupted.wait(self._course.wait_s(POLL_S if now - news < 1.0 else QUIET_POLL_S))
             if now - recovered >= RECOVER_S:
                 recovered = now
-                for task in recover(self.store):
-                    self.view.tell(f"{task}: its worker or lease was gone; it is {self.store.state.status(task)} now")
+                recover_and_tell(self.store, self.view.tell)
             if now - looked >= LOOK_S:
                 looked = now
                 watch.look()

@@ -36,7 +36,7 @@ from orchestrator.workers.loopmarks import marks_of
 from orchestrator.workers.maintask import set_main_task, set_next_step, surroundings, take_over_main_task
 from orchestrator.workers.options import DEFAULT_HEALTH_INTERVAL_S
 from orchestrator.workers.pauses import pause_for
-from orchestrator.workers.recovery import recover
+from orchestrator.workers.recovery import recover_and_tell
 
 BY = "loop"
 LEAST_WAIT_S = 0.05
@@ -263,8 +263,7 @@ class Loop:
             return
         self._looked = time.monotonic()
         self.store.refresh()
-        for task in recover(self.store):
-            self.view.tell(f"{task}: its worker or lease was gone; it is {self.store.state.status(task)} now")
+        recover_and_tell(self.store, self.view.tell)
         self._watch.look()
 
     # -- telling ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestrator import clock
 from orchestrator.dataclasses import replace
@@ -78,6 +78,12 @@ def recover(store: Store) -> list[str]:
                 moves.put_back(change, task, "its lease is over", "lease", held)
                 put_back.append(task)
     return put_back
+
+
+def recover_and_tell(store: Store, tell: Callable[[str], None]) -> None:
+    """``recover``, with a line to ``tell`` for each task that it concerned."""
+    for task in recover(store):
+        tell(f"{task}: its worker or lease was gone; it is {store.state.status(task)} now")
 
 
 def end_strays(store: Store) -> None:
